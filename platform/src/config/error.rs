@@ -1,0 +1,68 @@
+//! A refused configuration as one sentence: where, which key, what is wrong.
+//!
+//! Values are not repeated: the key may be a secret.
+
+use std::path::Path;
+
+use figment::error::Kind;
+
+/// Why the configuration was refused. Its text is one sentence for the operator.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
+
+impl ConfigError {
+    /// A value that parsed but makes no sense; `key` is its full path.
+    pub fn invalid(key: &str, why: impl std::fmt::Display) -> Self {
+        Self(format!("`{key}`: {why}"))
+    }
+
+    pub(super) fn no_file(file: &Path) -> Self {
+        Self(format!("the configuration file {} does not exist", file.display()))
+    }
+
+    pub(super) fn unknown(section: &str, known: &[&str]) -> Self {
+        Self(format!("unknown section `{section}` in the configuration; there are: {}", known.join(", ")))
+    }
+
+    pub(super) fn from_figment(section: &str, error: figment::Error) -> Self {
+        let origin = error.metadata.as_ref().map(origin).unwrap_or_default();
+        let mut path: Vec<String> = section.split('.').filter(|part| !part.is_empty()).map(str::to_owned).collect();
+        // Depending on where it arose, the error's path starts at the section or at the root.
+        let inner = error.path.strip_prefix(path.as_slice()).unwrap_or(&error.path);
+        path.extend(inner.iter().cloned());
+        let (field, why) = reason(&error.kind);
+        if path.last() != field.as_ref() {
+            path.extend(field);
+        }
+        Self(format!("{origin}`{}`: {why}", path.join(".")))
+    }
+}
+
+/// The field that an error names beyond its path, and what is wrong.
+fn reason(kind: &Kind) -> (Option<String>, String) {
+    match kind {
+        Kind::UnknownField(field, known) => {
+            let field = field.clone();
+            (Some(field), format!("unknown key; there are: {}", known.join(", ")))
+        }
+        Kind::MissingField(field) => (Some(field.to_string()), "this key is missing".to_owned()),
+        Kind::InvalidType(_, wanted) | Kind::InvalidValue(_, wanted) => (None, format!("expected {wanted}")),
+        Kind::UnknownVariant(_, known) => (None, format!("expected one of: {}", known.join(", "))),
+        Kind::Message(text) => (None, text.clone()),
+        Kind::InvalidLength(..)
+        | Kind::DuplicateField(_)
+        | Kind::ISizeOutOfRange(_)
+        | Kind::USizeOutOfRange(_)
+        | Kind::Unsupported(_)
+        | Kind::UnsupportedKey(..) => (None, kind.to_string()),
+    }
+}
+
+fn origin(metadata: &figment::Metadata) -> String {
+    match &metadata.source {
+        Some(figment::Source::File(file)) => format!("{}: ", file.display()),
+        _ if metadata.name.contains("environment") => "environment: ".to_owned(),
+        _ => String::new(),
+    }
+}

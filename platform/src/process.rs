@@ -1,0 +1,162 @@
+//! The frame of every long-running binary, so that each `main.rs` is a few lines: read the configuration, start logs and the
+//! admin port, run the body, stop in order, end with the right code.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use prometheus::Registry;
+
+use crate::admin::AdminServer;
+use crate::config::sections::{self, Sections};
+use crate::config::{ConfigError, Settings, Sources};
+use crate::health::Health;
+use crate::lifecycle::Lifecycle;
+
+/// How a process ends. The numbers are those of `sysexits.h` where one fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Bad configuration or usage.
+    Usage = 64,
+    /// A fault of the program or the machine.
+    Internal = 70,
+    /// Something it depends on stayed away past its deadline.
+    Unavailable = 75,
+}
+
+impl Exit {
+    /// The exit code.
+    pub fn code(self) -> i32 {
+        self as i32
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// Why a process ended early: one sentence, and the code it ends with.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Fatal {
+    /// What went wrong and what to do.
+    pub message: String,
+    /// The code to end with.
+    pub exit: Exit,
+}
+
+impl Fatal {
+    /// A bad configuration or usage.
+    pub fn usage(error: impl std::fmt::Display) -> Self {
+        Self { message: error.to_string(), exit: Exit::Usage }
+    }
+
+    /// A fault of the program or the machine.
+    pub fn internal(error: impl std::fmt::Display) -> Self {
+        Self { message: error.to_string(), exit: Exit::Internal }
+    }
+
+    /// Something the process depends on is away.
+    pub fn unavailable(error: impl std::fmt::Display) -> Self {
+        Self { message: error.to_string(), exit: Exit::Unavailable }
+    }
+}
+
+impl From<ConfigError> for Fatal {
+    fn from(error: ConfigError) -> Self {
+        Self::usage(error)
+    }
+}
+
+/// Arguments that every long-running binary takes.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Configuration file; without it `leadline.toml` is read when it exists
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// What the body of a process works with.
+#[derive(Clone)]
+pub struct Process {
+    /// The configuration.
+    pub settings: Settings,
+    /// Its common sections.
+    pub sections: Sections,
+    /// Metrics.
+    pub registry: Registry,
+    /// Readiness and liveness.
+    pub health: Health,
+    /// Start and stop.
+    pub lifecycle: Lifecycle,
+}
+
+impl Process {
+    /// A process with these settings, not started yet.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when a common section is bad.
+    pub fn new(settings: Settings) -> Result<Self, ConfigError> {
+        let sections = Sections::read(&settings)?;
+        let health = Health::default();
+        let lifecycle = Lifecycle::new(&health, sections.lifecycle.drain);
+        Ok(Self { settings, sections, registry: registry(), health, lifecycle })
+    }
+}
+
+/// A registry that holds the figures of the process itself: CPU, memory, open files, start time.
+fn registry() -> Registry {
+    let registry = Registry::new();
+    let own = prometheus::process_collector::ProcessCollector::for_self();
+    if let Err(error) = registry.register(Box::new(own)) {
+        tracing::warn!(%error, "metrics of the process itself are missing");
+    }
+    registry
+}
+
+/// Runs a binary: `body` is called with everything started and returns when the process has stopped in order.
+pub fn run<B, F>(args: &Args, defaults: &[&str], known: &[&str], body: B) -> ExitCode
+where
+    B: FnOnce(Process) -> F,
+    F: Future<Output = Result<(), Fatal>>,
+{
+    match try_run(args, defaults, known, body) {
+        Ok(()) => Exit::Done.into(),
+        Err(fatal) => {
+            eprintln!("error: {fatal}");
+            fatal.exit.into()
+        }
+    }
+}
+
+fn try_run<B, F>(args: &Args, defaults: &[&str], known: &[&str], body: B) -> Result<(), Fatal>
+where
+    B: FnOnce(Process) -> F,
+    F: Future<Output = Result<(), Fatal>>,
+{
+    let defaults: Vec<&str> = [sections::DEFAULTS].into_iter().chain(defaults.iter().copied()).collect();
+    let sources = Sources { defaults: &defaults, sections: known, file: args.config.as_deref(), preset: None };
+    let process = Process::new(Settings::load(&sources)?)?;
+    crate::log::start(&process.sections.log).map_err(Fatal::internal)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Fatal::internal)?;
+    runtime.block_on(started(process, body))
+}
+
+async fn started<B, F>(process: Process, body: B) -> Result<(), Fatal>
+where
+    B: FnOnce(Process) -> F,
+    F: Future<Output = Result<(), Fatal>>,
+{
+    process.lifecycle.stop_on_signals().map_err(Fatal::internal)?;
+    let listen = process.sections.admin.listen;
+    let admin = AdminServer::start(listen, process.registry.clone(), process.health.clone())
+        .map_err(|error| Fatal::usage(format!("`admin.listen`: {listen} cannot be bound: {error}")))?;
+    tracing::info!(address = %admin.address, "admin port open");
+    let result = body(process).await;
+    admin.stop().await;
+    result
+}

@@ -1,0 +1,178 @@
+//! The parts of the configuration that ingest and the workers share: `[topics]` and `[endpoints]`.
+//!
+//! Sections of one process belong in that process' own `config.rs`; how the layers are read in `platform`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::lead::is_address;
+use crate::names::{EndpointName, SinkName};
+use crate::topics::Topic;
+
+/// The commented defaults of these sections.
+pub const DEFAULTS: &str = include_str!("defaults.toml");
+
+/// Every section that the configuration file may have. A process reads some of them, and refuses any other name.
+pub const SECTIONS: &[&str] =
+    &["kafka", "topics", "admin", "log", "lifecycle", "ingest", "worker", "endpoints", "sinks"];
+
+/// `[topics]`: physical names and the common partition count.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Topics {
+    /// Accepted leads.
+    pub leads: String,
+    /// Retry topic of a sink; `{sink}` stands for its name.
+    pub retry: String,
+    /// Dead letters of a sink; `{sink}` stands for its name.
+    pub dead_letters: String,
+    /// Outcomes.
+    pub outcomes: String,
+    /// Rejected bodies.
+    pub rejected: String,
+    /// Operators' settings.
+    pub control: String,
+    /// Partitions of every topic but `control`.
+    pub partitions: i32,
+    /// Replicas of every topic.
+    pub replication: i32,
+    /// Replicas that must have a record before it is acknowledged.
+    pub min_insync_replicas: i32,
+}
+
+impl Topics {
+    /// The physical name of a topic.
+    pub fn name(&self, topic: &Topic) -> String {
+        match topic {
+            Topic::Leads => self.leads.clone(),
+            Topic::Retry(sink) => self.retry.replace("{sink}", sink.as_str()),
+            Topic::DeadLetters(sink) => self.dead_letters.replace("{sink}", sink.as_str()),
+            Topic::Outcomes => self.outcomes.clone(),
+            Topic::Rejected => self.rejected.clone(),
+            Topic::Control => self.control.clone(),
+        }
+    }
+}
+
+/// `[endpoints]`: each endpoint by its name.
+pub type Endpoints = BTreeMap<EndpointName, Endpoint>;
+
+/// `[endpoints.NAME]`: one URL that is entered in Partner Center, usually one per offer.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Endpoint {
+    /// Hashes of the tokens that are accepted.
+    pub tokens: Vec<TokenHash>,
+    /// The offer that leads of this endpoint are for, such as `contoso.backup`.
+    pub offer_id: Option<String>,
+    /// Who is told about a lead, as in Partner Center: addresses separated by `;`.
+    pub contacts: Contacts,
+    /// Sinks that get its leads; without it all of them.
+    pub sinks: Option<Vec<SinkName>>,
+}
+
+impl Endpoint {
+    /// Whether leads of this endpoint are for the sink.
+    pub fn routes_to(&self, sink: &SinkName) -> bool {
+        self.sinks.as_ref().is_none_or(|sinks| sinks.contains(sink))
+    }
+}
+
+/// Addresses of the people who are told about leads, without duplicates.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Contacts(Vec<String>);
+
+impl Contacts {
+    /// The addresses in order.
+    pub fn addresses(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Contacts {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let mut addresses: Vec<String> = Vec::new();
+        for address in text.split([';', ',']).map(str::trim).filter(|part| !part.is_empty()) {
+            if !is_address(address) {
+                return Err(format!("`{address}` is no e-mail address; separate addresses by `;`"));
+            }
+            if !addresses.iter().any(|known| known.eq_ignore_ascii_case(address)) {
+                addresses.push(address.to_owned());
+            }
+        }
+        Ok(Self(addresses))
+    }
+}
+
+impl fmt::Debug for Contacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{} contacts>", self.0.len())
+    }
+}
+
+/// SHA-256 of a token, written `sha256:` and 64 hex digits. Tokens are 256 random bits, so a plain hash cannot be reversed
+/// by guessing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TokenHash([u8; 32]);
+
+impl TokenHash {
+    /// The hash of a token.
+    pub fn of(token: &str) -> Self {
+        use sha2::Digest;
+        Self(sha2::Sha256::digest(token.as_bytes()).into())
+    }
+
+    /// The hash itself, for a constant-time compare.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for TokenHash {
+    type Error = &'static str;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let mut hash = [0; 32];
+        let digits = text.strip_prefix("sha256:").ok_or("a token hash starts with `sha256:`; `leadline endpoint new` makes one")?;
+        hex::decode_to_slice(digits, &mut hash).map_err(|_| "a token hash is `sha256:` and 64 hex digits")?;
+        Ok(Self(hash))
+    }
+}
+
+impl From<TokenHash> for String {
+    fn from(hash: TokenHash) -> String {
+        format!("sha256:{}", hex::encode(hash.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contacts_are_split_as_in_partner_center() {
+        let contacts = |text: &str| Contacts::try_from(text.to_owned());
+        assert_eq!(contacts("a@x.com; b@y.com;A@X.com;").unwrap().addresses(), ["a@x.com", "b@y.com"]);
+        assert!(contacts("a@x.com b@y.com").unwrap_err().contains("separate addresses by `;`"));
+        assert!(contacts("").unwrap().addresses().is_empty());
+    }
+
+    #[test]
+    fn a_token_hash_is_written_and_read() {
+        let hash = TokenHash::of("token");
+        let text = String::from(hash.clone());
+        assert_eq!(TokenHash::try_from(text), Ok(hash));
+        assert!(TokenHash::try_from("secret".to_owned()).is_err());
+    }
+
+    #[test]
+    fn an_endpoint_without_sinks_feeds_all() {
+        let sink = "email".parse().unwrap();
+        assert!(Endpoint::default().routes_to(&sink));
+        assert!(!Endpoint { sinks: Some(vec![]), ..Endpoint::default() }.routes_to(&sink));
+    }
+}

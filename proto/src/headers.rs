@@ -1,0 +1,115 @@
+//! Names of record headers, and the small ordered list that carries them.
+//!
+//! Every header name of the product stands here and nowhere else. CloudEvents attributes follow the Kafka protocol binding,
+//! binary mode: `ce_` and the attribute's name, values in UTF-8.
+
+/// CloudEvents: version of the specification, always `1.0`.
+pub const CE_SPECVERSION: &str = "ce_specversion";
+/// CloudEvents: id of the event; of a lead its lead id.
+pub const CE_ID: &str = "ce_id";
+/// CloudEvents: type of the event, with its major version.
+pub const CE_TYPE: &str = "ce_type";
+/// CloudEvents: where the event comes from.
+pub const CE_SOURCE: &str = "ce_source";
+/// CloudEvents: when it happened, RFC 3339.
+pub const CE_TIME: &str = "ce_time";
+/// CloudEvents: the schema of the value.
+pub const CE_DATASCHEMA: &str = "ce_dataschema";
+/// Media type of the value.
+pub const CONTENT_TYPE: &str = "content-type";
+/// W3C trace context.
+pub const TRACEPARENT: &str = "traceparent";
+
+/// Tries made so far, decimal.
+pub const ATTEMPT: &str = "leadline-attempt";
+/// How often an operator has replayed the lead to this sink, decimal; absent means 0.
+pub const REPLAY: &str = "leadline-replay";
+/// Not to be tried again before this time, RFC 3339.
+pub const NOT_BEFORE: &str = "leadline-not-before";
+/// Time of the first failure, RFC 3339.
+pub const FIRST_FAILED_AT: &str = "leadline-first-failed-at";
+/// Why the lead waits: a code.
+pub const REASON: &str = "leadline-reason";
+/// Whether the wait counts as a failed try: `failed`, `later`, `held`.
+pub const CLASS: &str = "leadline-class";
+/// Steps already done for this lead, comma-separated codes.
+pub const PROGRESS: &str = "leadline-progress";
+/// Whether an earlier try may have delivered although it was not confirmed: `1`.
+pub const MAYBE_DUPLICATE: &str = "leadline-maybe-duplicate";
+/// The record was published from the spool and may stand twice in the topic: `1`.
+pub const REDELIVERY: &str = "leadline-redelivery";
+
+/// Prefix of the headers Kafka Connect puts on dead letters; see [`crate::dead_letter`].
+pub const CONNECT_ERRORS: &str = "__connect.errors.";
+/// Prefix of Leadline's own headers on dead letters.
+pub const DLQ: &str = "dlq.";
+
+/// Headers of one record, in order, names unique.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Headers(Vec<(String, Vec<u8>)>);
+
+impl Headers {
+    /// No headers.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a header, replacing one of the same name.
+    pub fn set(&mut self, name: &str, value: impl Into<Vec<u8>>) {
+        let value = value.into();
+        match self.0.iter_mut().find(|(known, _)| known == name) {
+            Some((_, old)) => *old = value,
+            None => self.0.push((name.to_owned(), value)),
+        }
+    }
+
+    /// Sets a header and returns the list, for building one.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
+        self.set(name, value);
+        self
+    }
+
+    /// Removes every header whose name starts with `prefix`.
+    pub fn remove_prefix(&mut self, prefix: &str) {
+        self.0.retain(|(name, _)| !name.starts_with(prefix));
+    }
+
+    /// The value of a header, if it is there and UTF-8.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().find(|(known, _)| known == name)?;
+        std::str::from_utf8(value).ok()
+    }
+
+    /// The value of a header read as `T`; `None` when absent or malformed.
+    pub fn parse<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
+        self.text(name)?.parse().ok()
+    }
+
+    /// All headers in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
+    }
+}
+
+impl<N: Into<String>, V: Into<Vec<u8>>> FromIterator<(N, V)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(headers: I) -> Self {
+        let mut list = Self::new();
+        for (name, value) in headers {
+            list.set(&name.into(), value);
+        }
+        list
+    }
+}
+
+/// The CloudEvents attributes that every message of Leadline carries.
+pub(crate) fn cloud_event(id: &str, kind: &str, source: &str, time: jiff::Timestamp, schema: &str) -> Headers {
+    Headers::new()
+        .with(CE_SPECVERSION, "1.0")
+        .with(CE_ID, id)
+        .with(CE_TYPE, kind)
+        .with(CE_SOURCE, source)
+        .with(CE_TIME, time.to_string())
+        .with(CE_DATASCHEMA, schema)
+        .with(CONTENT_TYPE, "application/json")
+}

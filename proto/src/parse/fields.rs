@@ -1,0 +1,92 @@
+//! From the members of a body to the fields of a [`Lead`]: which name means which field, which of two duplicates counts,
+//! and what kind of lead it is.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+use super::composite;
+use super::members::Members;
+use crate::lead::{Contact, Email, Lead, LeadKind};
+use crate::personal::Personal;
+
+/// Values by lower-cased name; of duplicates the first that is not empty.
+#[derive(Default)]
+struct Fields {
+    known: BTreeMap<String, String>,
+    unknown: BTreeMap<String, serde_json::Value>,
+}
+
+const LEAD: &[&str] = &["leadsource", "actioncode", "offertitle", "description"];
+const CONTACT: &[&str] = &["firstname", "lastname", "email", "phone", "country", "company", "title"];
+
+impl Fields {
+    /// Sorts the members into known and unknown; `nested` receives the value of each known object member.
+    fn sort(&mut self, members: Members, known: &[&str], mut nested: impl FnMut(&str, &RawValue) -> bool) {
+        for (name, value) in members.0 {
+            let lower = name.to_lowercase();
+            if nested(&lower, &value) {
+                continue;
+            }
+            if known.contains(&lower.as_str()) {
+                if let Some(text) = text(&value).filter(|text| !text.trim().is_empty()) {
+                    self.known.entry(lower).or_insert(text);
+                }
+            } else if let Ok(value) = serde_json::from_str(value.get()) {
+                self.unknown.entry(name).or_insert(value);
+            }
+        }
+    }
+
+    fn line(&mut self, name: &str) -> Option<Personal> {
+        self.known.remove(name).and_then(|text| Personal::line(&text))
+    }
+}
+
+/// A value as text: a string as it is, a number or a boolean as written, an array or object as its JSON text, null absent.
+fn text(value: &RawValue) -> Option<String> {
+    match value.get() {
+        "null" => None,
+        string if string.starts_with('"') => serde_json::from_str(string).ok(),
+        other => Some(other.to_owned()),
+    }
+}
+
+pub(super) fn lead(members: Members) -> Lead {
+    let mut contact = Fields::default();
+    let mut lead = Fields::default();
+    lead.sort(members, LEAD, |name, value| {
+        // A `UserDetails` that is no object holds no field; it stays with the unknown members.
+        match (name == "userdetails").then(|| serde_json::from_str(value.get())) {
+            Some(Ok(details)) => {
+                contact.sort(details, CONTACT, |_, _| false);
+                true
+            }
+            _ => false,
+        }
+    });
+    assemble(lead, contact)
+}
+
+fn assemble(mut fields: Fields, mut contact: Fields) -> Lead {
+    let source = fields.line("leadsource");
+    let parts = source.as_ref().map(|source| composite::split(source.expose()));
+    let part = |text: Option<&str>| text.and_then(Personal::line);
+    let action = fields.line("actioncode").or_else(|| part(parts.as_ref().and_then(|parts| parts.action)));
+    let offer = fields.line("offertitle").or_else(|| part(parts.as_ref().and_then(|parts| parts.offer)));
+    let source = part(parts.map(|parts| parts.source));
+    let contact = Contact {
+        first_name: contact.line("firstname"),
+        last_name: contact.line("lastname"),
+        email: contact.line("email").map(Email::read),
+        phone: contact.line("phone"),
+        country: contact.line("country"),
+        company: contact.line("company"),
+        job_title: contact.line("title"),
+        other: contact.unknown,
+    };
+    let description = fields.known.remove("description").and_then(|text| Personal::paragraph(&text));
+    let mut lead = Lead { kind: LeadKind::Customer, contact, source, action, offer, description, other: fields.unknown };
+    lead.kind = LeadKind::of(&lead);
+    lead
+}

@@ -1,0 +1,42 @@
+//! A JSON object as the list of its members, in order and with duplicates, each value still as its text.
+//!
+//! A map type would silently keep only the last of two members with one name. Which of them counts is decided in `fields`.
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::ParseError;
+
+/// The members of one object.
+#[derive(Debug, Default)]
+pub(super) struct Members(pub(super) Vec<(String, Box<RawValue>)>);
+
+impl Members {
+    /// Parses a text that must be one JSON object.
+    pub(super) fn parse(text: &str) -> Result<Self, ParseError> {
+        serde_json::from_str(text).map_err(|error| match serde_json::from_str::<&RawValue>(text) {
+            Ok(_) => ParseError::NotAnObject,
+            Err(_) => ParseError::NotJson { line: error.line(), column: error.column() },
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Members;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(List)
+    }
+}

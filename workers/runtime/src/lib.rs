@@ -1,0 +1,2 @@
+//! The runtime of every worker.
+pub mod sink;

@@ -24,6 +24,9 @@ pub const LATENCY_SECONDS: &[f64] =
 /// Buckets for one call to another system: 1 ms to 90 s, the longest deadline of a sink call.
 pub const CALL_SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 90.0];
 
+/// The label values of a metric without labels.
+pub const NO_LABELS: &[&str] = &[];
+
 /// Declares a struct of metrics. Each field is `name: Kind("metric_name", ["label", …] [, buckets])`; its doc comment becomes
 /// the help text. The struct gets `new(registry, constant_labels)` and a `CATALOGUE`.
 #[macro_export]

@@ -28,14 +28,19 @@ impl ConfigError {
     pub(super) fn from_figment(section: &str, error: figment::Error) -> Self {
         let origin = error.metadata.as_ref().map(origin).unwrap_or_default();
         let mut path: Vec<String> = section.split('.').filter(|part| !part.is_empty()).map(str::to_owned).collect();
-        // Depending on where it arose, the error's path starts at the section or at the root.
-        let inner = error.path.strip_prefix(path.as_slice()).unwrap_or(&error.path);
+        // figment puts the path of the section behind the path inside it.
+        let inner = error.path.strip_suffix(path.as_slice()).unwrap_or(&error.path);
         path.extend(inner.iter().cloned());
         let (field, why) = reason(&error.kind);
-        if path.last() != field.as_ref() {
-            path.extend(field);
-        }
-        Self(format!("{origin}`{}`: {why}", path.join(".")))
+        Self(format!("{origin}`{}`: {why}", full_name(&path.join("."), field)))
+    }
+}
+
+/// The whole name of a key. The path of an unknown key holds it already, that of a missing one does not.
+fn full_name(path: &str, field: Option<String>) -> String {
+    match field {
+        Some(field) if path.rsplit('.').next() != Some(field.as_str()) => format!("{path}.{field}"),
+        Some(_) | None => path.to_owned(),
     }
 }
 

@@ -1,2 +1,43 @@
-//! The runtime of every worker.
+//! The runtime of every worker: it takes leads from Kafka, has one sink handle them, and writes down how each ended.
+//!
+//! It knows no sink; a sink is a few files beside it that implement [`sink::Sink`]. The way of a record:
+//!
+//! ```text
+//! consumer thread ──records──▶ scheduler ──starts──▶ attempt ──calls──▶ sink
+//!   ▲   one per topic            │  state: lanes,        │   tries in place
+//!   └───────positions────────────┘  ledgers, timers      └──▶ recorder: outcome, retry record or dead letter,
+//!                                      ▲                       acknowledged by Kafka
+//!                                      └──────ended──────────┘
+//! ```
+//!
+//! | to change | open |
+//! |---|---|
+//! | what a sink must do | [`sink`] |
+//! | limits, tries, deadlines | [`config`] |
+//! | who may run next | `lanes` |
+//! | which offset may be committed | `ledger` |
+//! | what happens to a record, step by step | `attempt`, `call` |
+//! | when to try again | `schedule` |
+//! | what happens while a sink is down | `breaker` |
+//! | what is written down | `recorder` |
+//! | rebalances, polling, committing | `consumer` |
+
+mod attempt;
+mod breaker;
+mod call;
+pub mod config;
+mod consumer;
+mod lanes;
+mod ledger;
+pub mod metrics;
+pub mod process;
+mod record;
+mod recorder;
+mod schedule;
+mod scheduler;
 pub mod sink;
+mod state;
+mod window;
+pub mod worker;
+
+pub use worker::Worker;

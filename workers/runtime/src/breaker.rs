@@ -1,0 +1,60 @@
+//! The breaker: while the sink as a whole is down no lead is started, and the sink is probed until it answers.
+//!
+//! A lead's own failure never opens it; only a verdict `SinkDown` does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::sink::{DownReason, Sink, SinkDown};
+
+/// First pause between probes; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// Longest pause, so that a sink that is back is found within 15 s.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// Pause while the configuration is refused: a login that fails every few seconds locks accounts.
+const MISCONFIGURED_PAUSE: Duration = Duration::from_secs(60);
+
+/// Probes until the sink answers; `down` is what opened the breaker.
+pub(crate) async fn until_up<S: Sink>(sink: Arc<S>, mut down: SinkDown, deadline: Duration) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        tokio::time::sleep(wait(&down, pause, Timestamp::now(), rand::random())).await;
+        match tokio::time::timeout(deadline, sink.probe()).await {
+            Ok(Ok(())) => return,
+            Ok(Err(still)) => {
+                tracing::warn!(code = %still.code, reason = ?still.why, "the sink is still down");
+                down = still;
+            }
+            Err(_elapsed) => tracing::warn!("the sink is still down: the probe got no answer in time"),
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// The pause before the next probe: jittered by up to a fifth, and not before the time the sink has named.
+fn wait(down: &SinkDown, pause: Duration, now: Timestamp, chance: f64) -> Duration {
+    let pause = match down.why {
+        DownReason::Unreachable | DownReason::Throttled => pause,
+        DownReason::Misconfigured => MISCONFIGURED_PAUSE,
+    };
+    let named = down.until.and_then(|until| Duration::try_from(until.duration_since(now)).ok());
+    pause.mul_f64(1.0 - chance / 5.0).max(named.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use leadline_proto::Code;
+
+    #[test]
+    fn the_pause_is_jittered_and_waits_for_a_named_time() {
+        let now: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
+        let mut down = SinkDown::of(DownReason::Unreachable, Code::of("refused"));
+        assert_eq!(wait(&down, LONGEST_PAUSE, now, 0.0), LONGEST_PAUSE);
+        assert_eq!(wait(&down, LONGEST_PAUSE, now, 1.0), Duration::from_secs(8));
+        down.until = Some("2026-11-22T00:01:00Z".parse().unwrap());
+        assert_eq!(wait(&down, LONGEST_PAUSE, now, 0.0), Duration::from_secs(60));
+    }
+}

@@ -1,0 +1,98 @@
+//! Which offset of a partition may be committed: the end of the contiguous finished prefix, and nothing else.
+//!
+//! Pure bookkeeping for one partition and one assignment of it. Offsets may have gaps (transaction markers, expired records);
+//! nothing here assumes that they are dense. Who commits, and when, is the consumer's.
+
+use std::collections::BTreeSet;
+
+/// The open offsets of one partition since it was assigned.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    open: BTreeSet<i64>,
+    /// The offset after the last one taken.
+    next: Option<i64>,
+    /// The position that was last handed out for a commit.
+    handed_out: Option<i64>,
+}
+
+impl Ledger {
+    /// Notes that a record was taken from the topic. Its lead is open until [`Ledger::finish`].
+    pub(crate) fn take(&mut self, offset: i64) {
+        self.open.insert(offset);
+        self.next = self.next.max(Some(offset + 1));
+    }
+
+    /// Notes that a record is done: its outcome, retry record or dead letter is acknowledged.
+    pub(crate) fn finish(&mut self, offset: i64) {
+        self.open.remove(&offset);
+    }
+
+    /// The offset to go on from after a restart: the oldest open one, or the end of what was taken. `None` before the first
+    /// record.
+    pub(crate) fn position(&self) -> Option<i64> {
+        self.open.first().copied().or(self.next)
+    }
+
+    /// The position, if it is not the one that was last handed out.
+    pub(crate) fn moved(&mut self) -> Option<i64> {
+        let position = self.position();
+        if position == self.handed_out {
+            return None;
+        }
+        self.handed_out = position;
+        position
+    }
+
+    /// Forgets what was handed out, after a commit has failed.
+    pub(crate) fn hand_out_again(&mut self) {
+        self.handed_out = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_position_is_the_oldest_open_offset() {
+        let mut ledger = Ledger::default();
+        assert_eq!(ledger.position(), None);
+        for offset in [5, 6, 9] {
+            ledger.take(offset);
+        }
+        ledger.finish(6);
+        assert_eq!(ledger.moved(), Some(5));
+        ledger.finish(5);
+        assert_eq!(ledger.moved(), Some(9), "6 was done before, 7 and 8 do not exist");
+        ledger.finish(9);
+        assert_eq!(ledger.moved(), Some(10));
+        assert_eq!(ledger.moved(), None);
+        ledger.hand_out_again();
+        assert_eq!(ledger.moved(), Some(10));
+    }
+
+    proptest! {
+        /// Whatever the gaps and the order of completion: no open offset lies below the position, the position never goes
+        /// back, and when all is done it is the end.
+        #[test]
+        fn no_open_lead_is_ever_below_the_position(gaps in prop::collection::vec(1i64..5, 1..60), seed in any::<u64>()) {
+            let offsets: Vec<i64> = gaps.iter().scan(0, |at, gap| { *at += gap; Some(*at) }).collect();
+            let mut ledger = Ledger::default();
+            offsets.iter().for_each(|offset| ledger.take(*offset));
+            let mut open = offsets.clone();
+            let mut last = ledger.position();
+            let mut random = seed;
+            while !open.is_empty() {
+                random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                let index = usize::try_from(random >> 33).unwrap() % open.len();
+                ledger.finish(open.remove(index));
+                let position = ledger.position();
+                prop_assert!(open.iter().all(|offset| Some(*offset) >= position));
+                prop_assert!(position >= last);
+                last = position;
+            }
+            prop_assert_eq!(ledger.position(), offsets.last().map(|offset| offset + 1));
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Writes down how a lead ended, or that it waits: outcome, retry record, dead letter. Returns only when Kafka has
+//! acknowledged the record, so that an offset moves past a lead only when something stands for it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use leadline_platform::kafka::{Producer, Record};
+use leadline_proto::config::Topics;
+use leadline_proto::dead_letter::{DeadLetter, ErrorKind, Origin};
+use leadline_proto::retry::{History, Wait};
+use leadline_proto::topics::Topic;
+use leadline_proto::{AcceptedLead, Code, Headers, Outcome, SinkName, Status};
+
+use crate::metrics::RuntimeMetrics;
+use crate::record::{Received, Source};
+
+/// The consumer group of a sink.
+pub(crate) fn group(sink: &SinkName) -> String {
+    format!("leadline-{sink}")
+}
+
+/// Writes the records of one sink.
+pub(crate) struct Recorder {
+    pub(crate) producer: Producer,
+    pub(crate) topics: Topics,
+    pub(crate) sink: SinkName,
+    pub(crate) metrics: Arc<RuntimeMetrics>,
+}
+
+impl Recorder {
+    /// Records how a lead ended.
+    pub(crate) async fn outcome(&self, record: &Received, lead: &AcceptedLead, history: &History, status: Status) {
+        let at = Timestamp::now();
+        let outcome = Outcome {
+            lead_id: lead.lead_id,
+            sink: self.sink.clone(),
+            replay: history.replay,
+            attempts: history.attempts,
+            endpoint: Some(lead.endpoint.clone()),
+            received_at: Some(lead.received_at),
+            at,
+            reordered: record.slot.source == Source::Retry,
+            status,
+        };
+        self.write_outcome(record, &outcome).await;
+        let seconds = at.duration_since(lead.received_at).as_secs_f64().max(0.0);
+        self.metrics.latency.with_label_values(&[outcome.status.as_str()]).observe(seconds);
+    }
+
+    async fn write_outcome(&self, record: &Received, outcome: &Outcome) {
+        self.publish(record, Topic::Outcomes, outcome.headers(), outcome.encode()).await;
+        self.metrics.outcomes.with_label_values(&[outcome.status.as_str()]).inc();
+        tracing::debug!(lead_id = %outcome.lead_id, sink = %self.sink, status = outcome.status.as_str(), "recorded");
+    }
+
+    /// Puts a lead into the retry topic.
+    pub(crate) async fn retry(&self, record: &Received, history: &History, wait: &Wait) {
+        let history = History { round: history.round + 1, ..history.clone() };
+        let mut headers = record.headers.clone();
+        history.write(wait, &mut headers);
+        self.publish(record, Topic::Retry(self.sink.clone()), headers, record.value.clone()).await;
+        self.metrics.retries.with_label_values(&[wait.class.as_str()]).inc();
+        tracing::info!(
+            lead_id = record.headers.text(leadline_proto::headers::CE_ID),
+            sink = %self.sink, reason = %wait.reason, attempts = history.attempts, not_before = %wait.not_before,
+            "waits in the retry topic"
+        );
+    }
+
+    /// Gives a lead up: a dead letter, and then the outcome that says so.
+    pub(crate) async fn dead_letter(
+        &self,
+        record: &Received,
+        lead: &AcceptedLead,
+        history: &History,
+        kind: ErrorKind,
+        code: Code,
+    ) {
+        self.write_dead_letter(record, history, kind, &code).await;
+        self.outcome(record, lead, history, Status::DeadLettered { code }).await;
+    }
+
+    /// Puts a record that cannot be read into the dead letters. It gets an outcome when at least its id is known.
+    pub(crate) async fn poison(&self, record: &Received, code: Code) {
+        let history = History::read(&record.headers);
+        self.write_dead_letter(record, &history, ErrorKind::Poison, &code).await;
+        let Some(lead_id) = AcceptedLead::claimed_id(&record.headers) else { return };
+        let outcome = Outcome {
+            lead_id,
+            sink: self.sink.clone(),
+            replay: history.replay,
+            attempts: history.attempts,
+            endpoint: None,
+            received_at: None,
+            at: Timestamp::now(),
+            reordered: record.slot.source == Source::Retry,
+            status: Status::DeadLettered { code },
+        };
+        self.write_outcome(record, &outcome).await;
+    }
+
+    async fn write_dead_letter(&self, record: &Received, history: &History, kind: ErrorKind, code: &Code) {
+        let now = Timestamp::now();
+        let source = match record.slot.source {
+            Source::Leads => Topic::Leads,
+            Source::Retry => Topic::Retry(self.sink.clone()),
+        };
+        let letter = DeadLetter {
+            origin: Origin {
+                topic: self.topics.name(&source),
+                partition: record.slot.partition,
+                offset: record.slot.offset,
+            },
+            group: group(&self.sink),
+            worker: self.sink.to_string(),
+            kind,
+            code: code.clone(),
+            attempts: history.attempts,
+            replay: history.replay,
+            first_failed_at: history.first_failed_at.unwrap_or(now),
+            last_failed_at: now,
+        };
+        let mut headers = record.headers.clone();
+        letter.write(&mut headers);
+        self.publish(record, Topic::DeadLetters(self.sink.clone()), headers, record.value.clone()).await;
+        self.metrics.dead_letters.with_label_values(&[kind.as_str()]).inc();
+        tracing::error!(
+            lead_id = record.headers.text(leadline_proto::headers::CE_ID),
+            sink = %self.sink, kind = kind.as_str(), %code, attempts = history.attempts,
+            "given up: the lead is in the dead letters"
+        );
+    }
+
+    /// Publishes to the same partition the record came from: all topics of a sink share key and partition count.
+    async fn publish(&self, record: &Received, topic: Topic, headers: Headers, value: Vec<u8>) {
+        let record = Record {
+            topic: self.topics.name(&topic),
+            partition: Some(record.slot.partition),
+            key: record.key.clone(),
+            headers: headers.iter().map(|(name, value)| (name.to_owned(), value.to_vec())).collect(),
+            value: Some(value),
+        };
+        self.producer.publish_until_acked(&record).await;
+    }
+}

@@ -5,6 +5,8 @@ use secrecy::ExposeSecret;
 
 use crate::config::sections::{Kafka, SaslMechanism};
 
+/// Records that may wait in a producer.
+pub const PRODUCER_QUEUE_RECORDS: f64 = 100_000.0;
 /// Largest request of a producer in bytes: a dead letter of 1 MiB with its headers.
 const MAX_REQUEST_BYTES: usize = 1024 * 1024 + 64 * 1024;
 
@@ -70,7 +72,7 @@ pub fn producer(config: &Kafka, client_id: &str) -> ClientConfig {
         .set("partitioner", "murmur2_random")
         // Outlives the election of a leader. Callers that answer someone have a shorter deadline of their own.
         .set("delivery.timeout.ms", "30000")
-        .set("queue.buffering.max.messages", "100000")
+        .set("queue.buffering.max.messages", PRODUCER_QUEUE_RECORDS.to_string())
         .set("queue.buffering.max.kbytes", "16384")
         .set("message.max.bytes", MAX_REQUEST_BYTES.to_string());
     client

@@ -1,0 +1,64 @@
+//! `[ingest]`: the public side.
+//!
+//! Endpoints and topics are shared with the workers and stand in `proto`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use leadline_platform::config::{ConfigError, Settings};
+use leadline_proto::topics::Topic;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+/// The commented defaults of this section.
+pub const DEFAULTS: &str = include_str!("defaults.toml");
+
+/// Shortest secret that is accepted for person keys.
+const SHORTEST_PERSON_KEY: usize = 16;
+
+/// `[ingest]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ingest {
+    /// Public address.
+    pub listen: SocketAddr,
+    /// Secret of the person keys. Must never change.
+    pub person_key: SecretString,
+    /// Largest body in bytes.
+    pub body_limit: usize,
+    /// Time for a body to arrive.
+    #[serde(with = "humantime_serde")]
+    pub body_timeout: Duration,
+    /// Time for Kafka to acknowledge a lead before the sender is asked to come again.
+    #[serde(with = "humantime_serde")]
+    pub publish_deadline: Duration,
+    /// What `Retry-After` says then.
+    #[serde(with = "humantime_serde")]
+    pub retry_after: Duration,
+}
+
+impl Ingest {
+    /// Reads and checks the section.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the key.
+    pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
+        let ingest: Self = settings.section("ingest")?;
+        if ingest.person_key.expose_secret().len() < SHORTEST_PERSON_KEY {
+            let why = "set a secret of at least 16 characters, once and for ever: it decides which leads are one person's \
+                       (`leadline endpoint new` prints one that can be used)";
+            return Err(ConfigError::invalid("ingest.person_key", why));
+        }
+        let most = Topic::Leads.spec().max_message_bytes;
+        if ingest.largest_message() > most {
+            let why = format!("a lead of this size may not fit into a record of {most} bytes; take at most {}", (most - 8192) / 3);
+            return Err(ConfigError::invalid("ingest.body_limit", why));
+        }
+        Ok(ingest)
+    }
+
+    /// The largest record a body may become: the body as text with every quote escaped, the fields once more, and the receipt.
+    pub fn largest_message(&self) -> usize {
+        3 * self.body_limit + 8 * 1024
+    }
+}

@@ -1,0 +1,154 @@
+//! What a refusal looks like: `application/problem+json` (RFC 9457) with a stable `type`.
+//!
+//! Each variant is part of the public interface: its `type` and status never change. To add one, add the variant, its row in
+//! [`Problem::facts`], and a line in the README's table. No text here repeats anything of the request.
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use leadline_proto::parse::ParseError;
+use serde_json::json;
+
+/// Why a request was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// The body is not a lead.
+    NotALead(ParseError),
+    /// The token is missing or wrong.
+    Unauthorized,
+    /// There is no such endpoint or path.
+    NotFound,
+    /// Only POST is allowed.
+    MethodNotAllowed,
+    /// The body did not arrive in time.
+    Timeout,
+    /// The connection ended within the body.
+    Incomplete,
+    /// The body, or the record made from it, is larger than the limit.
+    TooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The media type is another than JSON.
+    UnsupportedMediaType,
+    /// The lead could not be made durable now.
+    Unavailable {
+        /// Seconds after which to try again.
+        retry_after: u64,
+        /// Why.
+        why: &'static str,
+    },
+}
+
+struct Facts {
+    name: &'static str,
+    status: StatusCode,
+    title: &'static str,
+    detail: String,
+}
+
+impl Problem {
+    fn facts(&self) -> Facts {
+        let facts = |name, status, title, detail: &str| Facts { name, status, title, detail: detail.to_owned() };
+        match self {
+            Self::NotALead(error) => {
+                let detail = format!("{error}; send one JSON object");
+                facts(parse_name(*error), StatusCode::BAD_REQUEST, "The body is not a lead", &detail)
+            }
+            Self::Unauthorized => facts(
+                "unauthorized",
+                StatusCode::UNAUTHORIZED,
+                "The token is missing or wrong",
+                "put the endpoint's token into the query as sig=TOKEN, or into the header Authorization: Bearer TOKEN",
+            ),
+            Self::NotFound => {
+                facts("not-found", StatusCode::NOT_FOUND, "There is no such endpoint", "post leads to /v1/leads/{endpoint}")
+            }
+            Self::MethodNotAllowed => {
+                facts("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, "Only POST is allowed", "post the lead as JSON")
+            }
+            Self::Timeout => {
+                facts("timeout", StatusCode::REQUEST_TIMEOUT, "The body came too slowly", "send the whole body at once")
+            }
+            Self::Incomplete => {
+                facts("incomplete", StatusCode::BAD_REQUEST, "The body ended early", "the connection broke within the body")
+            }
+            Self::TooLarge { limit } => {
+                let detail = format!("the limit is {limit} bytes");
+                facts("too-large", StatusCode::PAYLOAD_TOO_LARGE, "The body is too large", &detail)
+            }
+            Self::UnsupportedMediaType => facts(
+                "unsupported-media-type",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "The media type is not JSON",
+                "send Content-Type: application/json",
+            ),
+            Self::Unavailable { why, .. } => {
+                facts("unavailable", StatusCode::SERVICE_UNAVAILABLE, "The lead could not be stored now", why)
+            }
+        }
+    }
+
+    /// The last part of the problem's `type`, also the label of its metric.
+    pub fn name(&self) -> &'static str {
+        self.facts().name
+    }
+}
+
+fn parse_name(error: ParseError) -> &'static str {
+    match error {
+        ParseError::NotUtf8 => "not-utf8",
+        ParseError::NotJson { .. } => "not-json",
+        ParseError::NotAnObject => "not-an-object",
+        ParseError::TooDeep => "too-deep",
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.facts().title)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.facts().status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let Facts { name, status, title, detail } = self.facts();
+        let mut response = HttpResponse::build(status);
+        self.add_headers(&mut response);
+        response.insert_header((CONTENT_TYPE, "application/problem+json"));
+        let body = json!({
+            "type": format!("urn:leadline:problem:{name}"),
+            "title": title,
+            "status": status.as_u16(),
+            "detail": detail,
+        });
+        response.body(body.to_string())
+    }
+}
+
+impl Problem {
+    fn add_headers(&self, response: &mut HttpResponseBuilder) {
+        match self {
+            Self::Unauthorized => {
+                response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+            }
+            Self::MethodNotAllowed => {
+                response.insert_header((ALLOW, "POST"));
+            }
+            Self::Unavailable { retry_after, .. } => {
+                response.insert_header((RETRY_AFTER, retry_after.to_string()));
+            }
+            // The rest of the body is not read, so the connection cannot be used again.
+            Self::Timeout | Self::TooLarge { .. } => {
+                response.force_close();
+            }
+            Self::NotALead(_) | Self::NotFound | Self::Incomplete | Self::UnsupportedMediaType => {}
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The server: routes, limits, measuring, start and stop.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServerHandle, ServiceRequest, ServiceResponse};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{App, Error, HttpResponse, HttpServer, web};
+use leadline_platform::health::Condition;
+use leadline_platform::kafka::{Producer, settings};
+use leadline_platform::metrics::NO_LABELS;
+use leadline_platform::process::{Fatal, Process};
+use leadline_proto::config::Topics;
+use leadline_proto::keys::PersonHasher;
+use leadline_proto::topics::Topic;
+use secrecy::ExposeSecret;
+
+use crate::accept::{self, Intake};
+use crate::config::Ingest as Config;
+use crate::metrics::IngestMetrics;
+use crate::problem::Problem;
+use crate::publish::Publisher;
+use crate::topic_check;
+
+const ROUTE: &str = "/v1/leads/{endpoint}";
+/// Time for the head of a request to arrive.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often Kafka is asked whether it is there.
+const KAFKA_CHECK: Duration = Duration::from_secs(2);
+/// Longest wait for the last acknowledgements at a stop.
+const FLUSH_LIMIT: Duration = Duration::from_secs(30);
+
+/// A running ingest.
+pub struct Ingest {
+    /// The public address.
+    pub address: SocketAddr,
+    producer: Producer,
+    ended: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+/// A publisher to the Kafka of the configuration.
+///
+/// # Errors
+/// [`Fatal`] when a setting is refused.
+pub fn kafka(process: &Process) -> Result<Publisher, Fatal> {
+    let config = settings::producer(&process.sections.kafka, "leadline-ingest");
+    Ok(Publisher::new(Producer::new(config, None).map_err(Fatal::usage)?, None))
+}
+
+impl Ingest {
+    /// Binds the public address and serves until the process stops. Kafka need not be there yet.
+    ///
+    /// # Errors
+    /// [`Fatal`] when the configuration is bad or the address cannot be bound.
+    pub async fn start(process: &Process, publisher: Publisher) -> Result<Self, Fatal> {
+        let config = Config::read(&process.settings)?;
+        let topics: Topics = process.settings.section("topics")?;
+        let topic = topics.name(&Topic::Leads);
+        let metrics = IngestMetrics::new(&process.registry, &[]).map_err(Fatal::internal)?;
+        let publisher = Publisher { topic: topic.clone(), metrics: Some(metrics.clone()), ..publisher };
+        let intake = Intake {
+            endpoints: process.settings.section("endpoints")?,
+            hasher: PersonHasher::new(config.person_key.expose_secret().as_bytes()),
+            publisher: publisher.clone(),
+            metrics: metrics.clone(),
+            config,
+        };
+        if intake.endpoints.is_empty() {
+            tracing::warn!("there is no endpoint: `leadline endpoint new NAME` makes one");
+        }
+        metrics.start_at_zero(intake.endpoints.keys(), &topic, publisher.durability.as_str());
+        if publisher.capacity.is_none() {
+            let largest = intake.config.largest_message();
+            tokio::spawn(topic_check::run(process.sections.kafka.clone(), topic.clone(), largest, metrics.clone()));
+        }
+        let durable = process.health.condition("ingest: Kafka answers");
+        tokio::spawn(watch_kafka(publisher.producer.clone(), topic, durable, metrics));
+        serve(process, intake)
+    }
+
+    /// Completes when the process has begun to stop, open requests are answered, and every record is acknowledged or failed.
+    pub async fn stopped(self) {
+        match self.ended.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the server ended with an error"),
+            Err(error) => tracing::error!(%error, "the server ended early"),
+        }
+        if !self.producer.flush(FLUSH_LIMIT).await {
+            tracing::error!("some records were not acknowledged; their senders were not told that they were accepted");
+        }
+    }
+}
+
+fn serve(process: &Process, intake: Intake) -> Result<Ingest, Fatal> {
+    let listen = intake.config.listen;
+    let producer = intake.publisher.producer.clone();
+    let intake = web::Data::new(intake);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(intake.clone())
+            .wrap(from_fn(measure))
+            .service(web::resource(ROUTE).route(web::post().to(accept::post)).default_service(web::to(method_not_allowed)))
+            .default_service(web::to(not_found))
+    });
+    let server = server
+        .client_request_timeout(HEAD_TIMEOUT)
+        .shutdown_timeout(process.lifecycle.drain().as_secs())
+        .disable_signals()
+        .bind(listen)
+        .map_err(|error| Fatal::usage(format!("`ingest.listen`: {listen} cannot be bound: {error}")))?;
+    let address = server.addrs().first().copied().unwrap_or(listen);
+    let server = server.run();
+    tokio::spawn(stop_with(process.lifecycle.clone(), server.handle()));
+    tracing::info!(%address, "ingest open");
+    Ok(Ingest { address, producer, ended: tokio::spawn(server) })
+}
+
+async fn stop_with(lifecycle: leadline_platform::lifecycle::Lifecycle, server: ServerHandle) {
+    lifecycle.stopping().await;
+    server.stop(true).await;
+}
+
+async fn not_found() -> Result<HttpResponse, Problem> {
+    Err(Problem::NotFound)
+}
+
+async fn method_not_allowed(intake: web::Data<Intake>) -> Result<HttpResponse, Problem> {
+    let problem = Problem::MethodNotAllowed;
+    intake.metrics.refused.with_label_values(&[problem.name()]).inc();
+    Err(problem)
+}
+
+/// Measures every request. Labels come from closed sets: a stranger must not be able to make series.
+async fn measure(request: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let started = Instant::now();
+    let method = method(request.method().as_str());
+    let route = if request.match_pattern().as_deref() == Some(ROUTE) { ROUTE } else { "unmatched" };
+    let intake = request.app_data::<web::Data<Intake>>().cloned();
+    let response = next.call(request).await;
+    let status = match &response {
+        Ok(response) => response.status(),
+        Err(error) => error.as_response_error().status_code(),
+    };
+    if let Some(intake) = intake {
+        let labels = [method, route, status.as_str()];
+        intake.metrics.requests.with_label_values(&labels).observe(started.elapsed().as_secs_f64());
+    }
+    response
+}
+
+fn method(method: &str) -> &'static str {
+    ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"].into_iter().find(|known| *known == method).unwrap_or("_OTHER")
+}
+
+/// Keeps the readiness and the figures of the producer up to date.
+async fn watch_kafka(producer: Producer, topic: String, durable: Condition, metrics: IngestMetrics) {
+    metrics.queue_limit.with_label_values(NO_LABELS).set(settings::PRODUCER_QUEUE_RECORDS);
+    loop {
+        let (client, name) = (producer.clone(), topic.clone());
+        let answered = tokio::task::spawn_blocking(move || client.partitions(&name, KAFKA_CHECK)).await;
+        durable.set(matches!(answered, Ok(Ok(_))));
+        let queued = u32::try_from(producer.in_flight()).unwrap_or(u32::MAX);
+        metrics.queue.with_label_values(NO_LABELS).set(f64::from(queued));
+        let pause = if durable.holds() { KAFKA_CHECK } else { KAFKA_CHECK / 20 };
+        tokio::time::sleep(pause).await;
+    }
+}

@@ -1,2 +1,5 @@
-//! x
-fn main() {}
+//! The operator's command. Everything else is in the library.
+
+fn main() -> std::process::ExitCode {
+    leadline::main()
+}

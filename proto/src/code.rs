@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 /// Why something happened: the rule that skipped a lead, the class of a failure. `[a-z0-9._-]`, 1 to 64 characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-pub struct Code(#[schemars(regex(pattern = r"^[a-z0-9._-]{1,64}$"))] Cow<'static, str>);
+#[schemars(extend("pattern" = r"^[a-z0-9._-]{1,64}$"))]
+pub struct Code(Cow<'static, str>);
 
 impl Code {
     /// A code written in the source. Compilation fails when it is malformed and the call is in a `const`.
@@ -40,7 +41,8 @@ impl Code {
 /// `[A-Za-z0-9._:/-]`, 1 to 200 characters; there is no `@`, so it cannot hold an address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-pub struct Reference(#[schemars(regex(pattern = r"^[A-Za-z0-9._:/-]{1,200}$"))] String);
+#[schemars(extend("pattern" = r"^[A-Za-z0-9._:/-]{1,200}$"))]
+pub struct Reference(String);
 
 impl Reference {
     /// Checks and wraps a reference.

@@ -15,8 +15,7 @@ use crate::topics::Topic;
 pub const DEFAULTS: &str = include_str!("defaults.toml");
 
 /// Every section that the configuration file may have. A process reads some of them, and refuses any other name.
-pub const SECTIONS: &[&str] =
-    &["kafka", "topics", "admin", "log", "lifecycle", "ingest", "worker", "endpoints", "sinks"];
+pub const SECTIONS: &[&str] = &["kafka", "topics", "admin", "log", "lifecycle", "ingest", "worker", "endpoints", "sinks"];
 
 /// `[topics]`: physical names and the common partition count.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -137,7 +136,8 @@ impl TryFrom<String> for TokenHash {
     type Error = &'static str;
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let mut hash = [0; 32];
-        let digits = text.strip_prefix("sha256:").ok_or("a token hash starts with `sha256:`; `leadline endpoint new` makes one")?;
+        let digits =
+            text.strip_prefix("sha256:").ok_or("a token hash starts with `sha256:`; `leadline endpoint new` makes one")?;
         hex::decode_to_slice(digits, &mut hash).map_err(|_| "a token hash is `sha256:` and 64 hex digits")?;
         Ok(Self(hash))
     }

@@ -126,3 +126,107 @@ impl DeadLetter {
         headers.remove_prefix(DLQ);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::headers::{ATTEMPT, CE_ID, REPLAY};
+
+    fn dead_letter(kind: ErrorKind) -> DeadLetter {
+        DeadLetter {
+            origin: Origin { topic: "leads".to_owned(), partition: 11, offset: 9_000_000_123 },
+            group: "leadline-email".to_owned(),
+            worker: "email".to_owned(),
+            kind,
+            code: Code::of("smtp-550-5.1.1"),
+            attempts: 7,
+            replay: 2,
+            first_failed_at: "2026-11-22T10:00:00.25Z".parse().unwrap(),
+            last_failed_at: "2026-11-25T10:00:00Z".parse().unwrap(),
+        }
+    }
+
+    fn record() -> Headers {
+        Headers::new().with(CE_ID, "x").with(ATTEMPT, "7").with("custom", vec![0xff, 0x00])
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        for kind in ErrorKind::ALL {
+            let mut headers = record();
+            dead_letter(kind).write(&mut headers);
+            assert_eq!(DeadLetter::read(&headers), Some(dead_letter(kind)));
+        }
+    }
+
+    #[test]
+    fn the_record_keeps_its_own_headers_and_strip_leaves_only_them() {
+        let mut headers = record();
+        dead_letter(ErrorKind::Permanent).write(&mut headers);
+        let own: Headers = headers.iter().take(3).map(|(name, value)| (name, value.to_vec())).collect();
+        assert_eq!(own, record());
+        assert_eq!(headers.iter().count(), 3 + 15);
+        DeadLetter::strip(&mut headers);
+        assert_eq!(headers, record());
+    }
+
+    #[test]
+    fn nothing_of_an_earlier_dead_letter_stays() {
+        let mut headers = record().with("__connect.errors.exception.stacktrace", "550 <ann@x.example>").with("dlq.old", "1");
+        dead_letter(ErrorKind::Exhausted).write(&mut headers);
+        let mut fresh = record();
+        dead_letter(ErrorKind::Exhausted).write(&mut fresh);
+        assert_eq!(headers, fresh);
+    }
+
+    #[test]
+    fn the_values_are_what_was_given_or_fixed_words() {
+        for (kind, word, stage) in [
+            (ErrorKind::Permanent, "permanent", "TASK_PUT"),
+            (ErrorKind::Exhausted, "exhausted", "TASK_PUT"),
+            (ErrorKind::Poison, "poison", "VALUE_CONVERTER"),
+        ] {
+            let mut headers = Headers::new();
+            dead_letter(kind).write(&mut headers);
+            let written: Vec<(&str, &str)> = headers.iter().map(|(name, _)| (name, headers.text(name).unwrap())).collect();
+            let expected = [
+                ("__connect.errors.topic", "leads"),
+                ("__connect.errors.partition", "11"),
+                ("__connect.errors.offset", "9000000123"),
+                ("__connect.errors.connector.name", "email"),
+                ("__connect.errors.task.id", "0"),
+                ("__connect.errors.stage", stage),
+                ("__connect.errors.exception.class.name", word),
+                ("__connect.errors.exception.message", "smtp-550-5.1.1"),
+                ("dlq.group", "leadline-email"),
+                ("dlq.error-kind", word),
+                ("dlq.code", "smtp-550-5.1.1"),
+                ("dlq.attempts", "7"),
+                ("dlq.replay", "2"),
+                ("dlq.first-failed-at", "2026-11-22T10:00:00.25Z"),
+                ("dlq.last-failed-at", "2026-11-25T10:00:00Z"),
+            ];
+            assert_eq!(written, expected);
+        }
+    }
+
+    #[test]
+    fn incomplete_or_malformed_headers_are_no_dead_letter() {
+        let mut whole = Headers::new();
+        dead_letter(ErrorKind::Permanent).write(&mut whole);
+        // For people and tools only: they repeat other headers or never change.
+        let unread =
+            ["task.id", "stage", "exception.class.name", "exception.message"].map(|name| format!("{CONNECT_ERRORS}{name}"));
+        for (missing, _) in whole.iter().filter(|(name, _)| !unread.contains(&(*name).to_owned())) {
+            let rest: Headers =
+                whole.iter().filter(|(name, _)| *name != missing).map(|(name, value)| (name, value.to_vec())).collect();
+            assert_eq!(DeadLetter::read(&rest), None, "{missing}");
+        }
+        for (name, value) in
+            [(REPLAY, "x"), ("dlq.replay", "-1"), ("dlq.code", "550 <ann@x.example>"), ("dlq.error-kind", "other")]
+        {
+            let read = DeadLetter::read(&whole.clone().with(name, value));
+            assert_eq!(read.is_some(), name == REPLAY, "{name}");
+        }
+    }
+}

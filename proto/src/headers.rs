@@ -22,6 +22,8 @@ pub const TRACEPARENT: &str = "traceparent";
 
 /// Tries made so far, decimal.
 pub const ATTEMPT: &str = "leadline-attempt";
+/// How often the lead was put into the retry topic, decimal.
+pub const ROUND: &str = "leadline-round";
 /// How often an operator has replayed the lead to this sink, decimal; absent means 0.
 pub const REPLAY: &str = "leadline-replay";
 /// Not to be tried again before this time, RFC 3339.
@@ -112,4 +114,50 @@ pub(crate) fn cloud_event(id: &str, kind: &str, source: &str, time: jiff::Timest
         .with(CE_TIME, time.to_string())
         .with(CE_DATASCHEMA, schema)
         .with(CONTENT_TYPE, "application/json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_replaced_in_its_place() {
+        let mut headers = Headers::new().with("a", "1").with("b", "2");
+        headers.set("a", "3");
+        assert_eq!(headers.iter().collect::<Vec<_>>(), [("a", &b"3"[..]), ("b", &b"2"[..])]);
+        let collected: Headers = [("a", "1"), ("b", "2"), ("a", "3")].into_iter().collect();
+        assert_eq!(collected, headers);
+    }
+
+    #[test]
+    fn names_count_with_their_case_and_values_as_they_are() {
+        let headers = Headers::new().with("a", "1").with("A", " 2 ").with("n", "7").with("b", vec![0xff]);
+        assert_eq!((headers.text("a"), headers.text("A"), headers.text("c")), (Some("1"), Some(" 2 "), None));
+        assert_eq!(headers.text("b"), None, "no UTF-8");
+        assert_eq!((headers.parse("n"), headers.parse::<u8>("A"), headers.parse::<u8>("c")), (Some(7), None, None));
+    }
+
+    #[test]
+    fn a_prefix_is_removed_with_all_its_headers_only() {
+        let mut headers = Headers::new().with("dlq.a", "1").with("my-dlq.b", "2").with("dlq.", "3").with("dlq", "4");
+        headers.remove_prefix(DLQ);
+        assert_eq!(headers, Headers::new().with("my-dlq.b", "2").with("dlq", "4"));
+    }
+
+    #[test]
+    fn an_event_carries_what_was_given_and_nothing_else() {
+        let time = "2026-11-22T10:00:00.000001Z".parse().unwrap();
+        let headers = cloud_event("id", "type.v1", "/source", time, "urn:schema");
+        let written: Vec<(&str, &str)> = headers.iter().map(|(name, _)| (name, headers.text(name).unwrap())).collect();
+        let expected = [
+            ("ce_specversion", "1.0"),
+            ("ce_id", "id"),
+            ("ce_type", "type.v1"),
+            ("ce_source", "/source"),
+            ("ce_time", "2026-11-22T10:00:00.000001Z"),
+            ("ce_dataschema", "urn:schema"),
+            ("content-type", "application/json"),
+        ];
+        assert_eq!(written, expected);
+    }
 }

@@ -69,7 +69,9 @@ pub struct Contact {
 /// An e-mail address as it was sent, and whether it is one (RFC 5322 addr-spec with a dotted domain).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Email {
+    /// The text as it was sent.
     text: Personal,
+    /// Whether mail could be sent to it.
     valid: bool,
 }
 

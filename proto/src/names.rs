@@ -24,7 +24,8 @@ macro_rules! name {
         $(#[$doc])+
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $type(#[schemars(regex(pattern = r"^[a-z0-9][a-z0-9-]{0,39}$"))] String);
+        #[schemars(extend("pattern" = r"^[a-z0-9][a-z0-9-]{0,39}$"))]
+        pub struct $type(String);
 
         impl $type {
             /// The name as text.

@@ -11,13 +11,15 @@ use serde::{Deserialize, Serialize};
 /// A non-empty text from a lead. Serialises as the plain text; prints as its length only.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(extend("minLength" = 1))]
 pub struct Personal(String);
 
 impl Personal {
     /// Wraps a single-line value: control characters (CR and LF among them) become spaces, runs of white space one space,
     /// and both ends are trimmed. `None` when nothing is left.
     pub fn line(text: &str) -> Option<Self> {
-        let words: Vec<&str> = text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty()).collect();
+        let words: Vec<&str> =
+            text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty()).collect();
         Self::non_empty(words.join(" "))
     }
 

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use crate::code::Code;
-use crate::headers::{ATTEMPT, CLASS, FIRST_FAILED_AT, Headers, MAYBE_DUPLICATE, NOT_BEFORE, PROGRESS, REASON, REPLAY};
+use crate::headers::{ATTEMPT, CLASS, FIRST_FAILED_AT, Headers, MAYBE_DUPLICATE, NOT_BEFORE, PROGRESS, REASON, REPLAY, ROUND};
 
 /// Why a lead waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,9 @@ pub struct Wait {
 pub struct History {
     /// Tries that failed and count.
     pub attempts: u32,
+    /// How often the lead was put into the retry topic, for whatever reason. Of two records of one lead and replay the one
+    /// with the higher round is the later.
+    pub round: u32,
     /// How often an operator has replayed the lead to this sink.
     pub replay: u32,
     /// Time of the first failure.
@@ -64,6 +67,7 @@ impl History {
         let progress = headers.text(PROGRESS).unwrap_or_default();
         Self {
             attempts: headers.parse(ATTEMPT).unwrap_or_default(),
+            round: headers.parse(ROUND).unwrap_or_default(),
             replay: headers.parse(REPLAY).unwrap_or_default(),
             first_failed_at: headers.parse(FIRST_FAILED_AT),
             progress: progress.split(',').filter_map(|step| Code::new(step).ok()).collect(),
@@ -75,6 +79,7 @@ impl History {
     pub fn write(&self, wait: &Wait, headers: &mut Headers) {
         headers.remove_prefix("leadline-");
         headers.set(ATTEMPT, self.attempts.to_string());
+        headers.set(ROUND, self.round.to_string());
         headers.set(REPLAY, self.replay.to_string());
         headers.set(NOT_BEFORE, wait.not_before.to_string());
         headers.set(CLASS, wait.class.as_str());
@@ -112,16 +117,14 @@ mod tests {
     fn what_is_written_is_read_back() {
         let history = History {
             attempts: 3,
+            round: 2,
             replay: 1,
             first_failed_at: Some("2026-11-22T10:00:00Z".parse().unwrap()),
             progress: vec![Code::of("1a2b3c4d"), Code::of("ffff0000")],
             maybe_duplicate: true,
         };
-        let wait = Wait {
-            not_before: "2026-11-22T11:00:00.5Z".parse().unwrap(),
-            class: Class::Failed,
-            reason: Code::of("smtp-451"),
-        };
+        let wait =
+            Wait { not_before: "2026-11-22T11:00:00.5Z".parse().unwrap(), class: Class::Failed, reason: Code::of("smtp-451") };
         let mut headers = Headers::new().with("ce_id", "x").with(ATTEMPT, "2").with(crate::headers::REDELIVERY, "1");
         history.write(&wait, &mut headers);
         assert_eq!(History::read(&headers), history);

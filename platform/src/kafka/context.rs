@@ -2,6 +2,7 @@
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
 
 /// The context of clients that only need their log lines.
@@ -17,6 +18,8 @@ impl ClientContext for KafkaContext {
         tracing::warn!(%error, reason, "kafka client");
     }
 }
+
+impl ConsumerContext for KafkaContext {}
 
 /// Writes one log line of librdkafka at the level that fits.
 pub fn log_line(level: RDKafkaLogLevel, facility: &str, message: &str) {

@@ -59,6 +59,15 @@ impl Topics {
         settings::base(config, "leadline-topics").create_with_context(KafkaContext).map(Self)
     }
 
+    /// How many brokers there are.
+    ///
+    /// # Errors
+    /// When none answers.
+    pub async fn brokers(&self) -> Result<i32, KafkaError> {
+        let metadata = self.0.inner().fetch_metadata(None, TIMEOUT)?;
+        Ok(i32::try_from(metadata.brokers().len()).unwrap_or(i32::MAX))
+    }
+
     /// Creates the topics that do not exist.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::composite;
@@ -10,11 +11,11 @@ use super::members::Members;
 use crate::lead::{Contact, Email, Lead, LeadKind};
 use crate::personal::Personal;
 
-/// Values by lower-cased name; of duplicates the first that is not empty.
+/// Known values by lower-cased name, unknown ones by their own; of duplicates the first that is not empty.
 #[derive(Default)]
 struct Fields {
     known: BTreeMap<String, String>,
-    unknown: BTreeMap<String, serde_json::Value>,
+    unknown: BTreeMap<String, Value>,
 }
 
 const LEAD: &[&str] = &["leadsource", "actioncode", "offertitle", "description"];
@@ -29,11 +30,15 @@ impl Fields {
                 continue;
             }
             if known.contains(&lower.as_str()) {
-                if let Some(text) = text(&value).filter(|text| !text.trim().is_empty()) {
+                // Asked of `Personal`, as a text of control characters only is empty too and must not hide a duplicate.
+                if let Some(text) = text(&value).filter(|text| Personal::line(text).is_some()) {
                     self.known.entry(lower).or_insert(text);
                 }
-            } else if let Ok(value) = serde_json::from_str(value.get()) {
-                self.unknown.entry(name).or_insert(value);
+            } else {
+                let kept = self.unknown.entry(name).or_default();
+                if kept.is_null() || kept == "" {
+                    *kept = any(&value);
+                }
             }
         }
     }
@@ -48,18 +53,39 @@ fn text(value: &RawValue) -> Option<String> {
     match value.get() {
         "null" => None,
         string if string.starts_with('"') => serde_json::from_str(string).ok(),
-        other => Some(other.to_owned()),
+        other => Some(compact(other)),
     }
+}
+
+/// JSON without the white space between its tokens: how a sender lays out its text must not change a lead.
+fn compact(json: &str) -> String {
+    let (mut in_string, mut escaped) = (false, false);
+    let kept = json.chars().filter(|&c| {
+        let keep = in_string || !c.is_ascii_whitespace();
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => in_string = !in_string,
+            _ => {}
+        }
+        keep
+    });
+    kept.collect()
+}
+
+/// A value of any type. JSON sets no limit to a number; a value with one that is out of range is kept as its text.
+fn any(value: &RawValue) -> Value {
+    serde_json::from_str(value.get()).unwrap_or_else(|_| Value::String(compact(value.get())))
 }
 
 pub(super) fn lead(members: Members) -> Lead {
     let mut contact = Fields::default();
     let mut lead = Fields::default();
     lead.sort(members, LEAD, |name, value| {
-        // A `UserDetails` that is no object holds no field; it stays with the unknown members.
-        match (name == "userdetails").then(|| serde_json::from_str(value.get())) {
+        // A `UserDetails` that is null is absent. One of another type holds no field; it stays with the unknown members.
+        match (name == "userdetails").then(|| serde_json::from_str::<Option<Members>>(value.get())) {
             Some(Ok(details)) => {
-                contact.sort(details, CONTACT, |_, _| false);
+                contact.sort(details.unwrap_or_default(), CONTACT, |_, _| false);
                 true
             }
             _ => false,

@@ -14,9 +14,10 @@ pub(super) struct Members(pub(super) Vec<(String, Box<RawValue>)>);
 impl Members {
     /// Parses a text that must be one JSON object.
     pub(super) fn parse(text: &str) -> Result<Self, ParseError> {
-        serde_json::from_str(text).map_err(|error| match serde_json::from_str::<&RawValue>(text) {
+        // The position is that of the second error: the first may only say that the text does not start as an object.
+        serde_json::from_str(text).map_err(|_| match serde_json::from_str::<&RawValue>(text) {
             Ok(_) => ParseError::NotAnObject,
-            Err(_) => ParseError::NotJson { line: error.line(), column: error.column() },
+            Err(error) => ParseError::NotJson { line: error.line(), column: error.column() },
         })
     }
 }

@@ -1,2 +1,5 @@
-//! x
-fn main() {}
+//! The e-mail worker's binary. Everything else is in the library.
+
+fn main() -> std::process::ExitCode {
+    leadline_runtime::process::main::<leadline_email::Email>()
+}

@@ -1,0 +1,56 @@
+//! The arguments, and which command they name.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use leadline_platform::process::Fatal;
+
+use crate::command::{config, endpoint, send, topics, up};
+
+#[derive(Debug, Parser)]
+#[command(name = "leadline", version, about = "A lead pipeline for Microsoft AppSource and Azure Marketplace")]
+struct Cli {
+    /// Configuration file; without it `leadline.toml` is read when it exists
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Without a command: `leadline up`
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run ingest and all workers in one process, with an embedded broker or your Kafka
+    Up(up::Args),
+    /// Post a lead and follow it to its outcomes
+    Send(send::Args),
+    /// Make the URL that is entered in Partner Center
+    #[command(subcommand)]
+    Endpoint(endpoint::Command),
+    /// Show the defaults, or check a configuration
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Create the topics
+    #[command(subcommand)]
+    Topics(topics::Command),
+}
+
+/// Runs the command and returns the exit code: 0 done, 1 done with a bad result, 64 bad usage or configuration, 70 a fault,
+/// 75 something it needs is away.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let file = cli.config.as_deref();
+    let result = match cli.command.unwrap_or_else(|| Command::Up(up::Args::default())) {
+        Command::Up(args) => up::run(args, file),
+        Command::Send(args) => send::run(&args, file),
+        Command::Endpoint(command) => endpoint::run(&command, file),
+        Command::Config(command) => config::run(&command, file),
+        Command::Topics(command) => topics::run(&command, file),
+    };
+    result.unwrap_or_else(|error: Fatal| {
+        eprintln!("error: {error}");
+        error.exit.into()
+    })
+}

@@ -1,0 +1,57 @@
+//! Posting a lead as a marketplace would.
+
+use std::time::Duration;
+
+use leadline_platform::process::Fatal;
+use leadline_platform::tls;
+use serde::Deserialize;
+use uuid::Uuid;
+
+/// Longer than ingest takes to say that Kafka is away.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What ingest answered.
+pub(super) enum Answer {
+    /// 202
+    Accepted { lead_id: Uuid, durable: String },
+    /// Anything else.
+    Refused { status: u16, title: String },
+}
+
+#[derive(Deserialize)]
+struct Receipt {
+    lead_id: Uuid,
+    durable: String,
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    title: String,
+    detail: String,
+}
+
+pub(super) async fn post(url: &str, body: Vec<u8>) -> Result<Answer, Fatal> {
+    // An error of reqwest prints the URL, which holds the token.
+    let failed = |error: reqwest::Error| Fatal::unavailable(format!("the endpoint does not answer: {}", root_cause(error)));
+    let tls = tls::client(None).map_err(Fatal::internal)?;
+    let client = reqwest::Client::builder().timeout(TIMEOUT).tls_backend_preconfigured((*tls).clone());
+    let request = client.build().map_err(failed)?.post(url).header("content-type", "application/json").body(body);
+    let answer = request.send().await.map_err(failed)?;
+    let status = answer.status();
+    let text = answer.bytes().await.map_err(failed)?;
+    if status == reqwest::StatusCode::ACCEPTED {
+        let receipt: Receipt = serde_json::from_slice(&text).map_err(Fatal::internal)?;
+        return Ok(Answer::Accepted { lead_id: receipt.lead_id, durable: receipt.durable });
+    }
+    let title = serde_json::from_slice(&text).map(|problem: Problem| format!("{}: {}", problem.title, problem.detail));
+    Ok(Answer::Refused { status: status.as_u16(), title: title.unwrap_or_default() })
+}
+
+fn root_cause(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}

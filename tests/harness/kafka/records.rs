@@ -1,0 +1,89 @@
+//! Looking into a topic from outside, without a group and without leaving a trace.
+
+use std::time::Duration;
+
+use rdkafka::Message as _;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::{BorrowedMessage, Headers as _};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::Cluster;
+
+const TIME: Duration = Duration::from_secs(30);
+
+/// A record as it lies in a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Partition.
+    pub partition: i32,
+    /// Offset.
+    pub offset: i64,
+    /// Key.
+    pub key: Option<Vec<u8>>,
+    /// Value; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Headers in their order.
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+impl Record {
+    /// The first header of that name, as text.
+    pub fn header(&self, name: &str) -> Option<String> {
+        let (_, value) = self.headers.iter().find(|(key, _)| key == name)?;
+        Some(String::from_utf8_lossy(value).into_owned())
+    }
+}
+
+impl Cluster {
+    /// Everything that lies in a topic now, partition by partition.
+    ///
+    /// # Panics
+    /// When the topic does not exist or cannot be read.
+    #[track_caller]
+    pub fn records(&self, topic: &str) -> Vec<Record> {
+        let consumer: BaseConsumer = self
+            .client()
+            .set("group.id", "leadline-tests-look")
+            .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "true")
+            .set("auto.offset.reset", "earliest")
+            .create()
+            .expect("the settings are right");
+        let metadata = consumer.fetch_metadata(Some(topic), TIME).expect("the brokers must answer");
+        let partitions = metadata.topics().first().map(|topic| topic.partitions().len()).unwrap_or_default();
+        assert!(partitions > 0, "there is no topic `{topic}`");
+        let mut assignment = TopicPartitionList::new();
+        for partition in metadata.topics()[0].partitions() {
+            assignment.add_partition_offset(topic, partition.id(), Offset::Beginning).expect("the offset is right");
+        }
+        consumer.assign(&assignment).expect("the assignment is right");
+        read_to_ends(&consumer, topic, partitions)
+    }
+}
+
+/// Reads until each partition has reported its end.
+fn read_to_ends(consumer: &BaseConsumer, topic: &str, partitions: usize) -> Vec<Record> {
+    let mut records = Vec::new();
+    let mut ends = 0;
+    while ends < partitions {
+        match consumer.poll(TIME) {
+            Some(Ok(message)) => records.push(record(&message)),
+            Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => ends += 1,
+            Some(Err(error)) => panic!("topic `{topic}` cannot be read: {error}"),
+            None => panic!("topic `{topic}` gave nothing for {} s, not even its end", TIME.as_secs()),
+        }
+    }
+    records.sort_by_key(|record| (record.partition, record.offset));
+    records
+}
+
+fn record(message: &BorrowedMessage<'_>) -> Record {
+    let headers = message.headers().map(|headers| headers.iter()).into_iter().flatten();
+    Record {
+        partition: message.partition(),
+        offset: message.offset(),
+        key: message.key().map(<[u8]>::to_vec),
+        value: message.payload().map(<[u8]>::to_vec),
+        headers: headers.map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec())).collect(),
+    }
+}

@@ -1,7 +1,15 @@
 //! All tests of the whole system, in one program. Each module says what belongs in it; `suite` says how they are run.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic with a sentence is the error message")]
 
+mod crash;
+mod delivery;
+mod embedded;
 mod harness;
+mod hygiene;
+mod processes;
+mod refusals;
+mod retries;
+mod support;
 mod tidy;
 
 use std::process::ExitCode;
@@ -11,6 +19,13 @@ use leadline_tests::Suite;
 fn main() -> ExitCode {
     let mut suite = Suite::default();
     tidy::tests(&mut suite);
+    refusals::tests(&mut suite);
+    embedded::tests(&mut suite);
+    delivery::tests(&mut suite);
+    processes::tests(&mut suite);
+    retries::tests(&mut suite);
+    hygiene::tests(&mut suite);
+    crash::tests(&mut suite);
     harness::tests(&mut suite);
     suite.run()
 }

@@ -1,0 +1,6 @@
+//! What the end-to-end tests share: a configuration with names of its own, the product's processes started with it, leads
+//! posted to it, and outcomes read back from Kafka. No test belongs here.
+
+mod product;
+
+pub(crate) use product::{PATIENCE, Posted, Product, Running, Sinks, get, post};

@@ -1,0 +1,259 @@
+//! The product as separate processes, with a configuration and topics of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use leadline_proto::config::TokenHash;
+use leadline_proto::{Headers, Outcome};
+use leadline_tests::binaries::Binaries;
+use leadline_tests::kafka::Cluster;
+use leadline_tests::process::Process;
+use leadline_tests::{Stack, eventually, free_port};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// Longest wait for anything in a test; far more than it takes, as machines are shared.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where leads of a test go.
+pub(crate) struct Sinks {
+    /// TOML below `[sinks.NAME]` of the e-mail sink, without `kind` and `from`.
+    pub(crate) email: String,
+    /// URL of the CRM database; without it SQLite in the test's folder.
+    pub(crate) crm_url: Option<String>,
+}
+
+/// A configuration with names of its own, and what is started with it.
+pub(crate) struct Product {
+    folder: TempDir,
+    pub(crate) prefix: String,
+    pub(crate) endpoint: String,
+    pub(crate) token: String,
+    pub(crate) email_sink: String,
+    pub(crate) crm_sink: String,
+    ingest_port: u16,
+}
+
+/// What ingest answered.
+pub(crate) struct Posted {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Posted {
+    /// The lead id of an accepted lead.
+    #[track_caller]
+    pub(crate) fn lead_id(&self) -> Uuid {
+        assert_eq!(self.status, 202, "{}", self.body);
+        let receipt: serde_json::Value = serde_json::from_str(&self.body).unwrap();
+        receipt["lead_id"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// The value of a header; names are lower-case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Product {
+    /// Writes the configuration. `extra` is TOML at its end, such as `[worker.retry]`.
+    pub(crate) fn new(stack: &Stack, name: &str, bootstrap: &str, sinks: &Sinks, extra: &str) -> Self {
+        let prefix = stack.unique(name);
+        let product = Self {
+            folder: tempfile::tempdir().unwrap(),
+            endpoint: format!("offer-{}", prefix.len()),
+            token: format!("token-of-{prefix}"),
+            email_sink: format!("m-{prefix}"),
+            crm_sink: format!("c-{prefix}"),
+            ingest_port: free_port(),
+            prefix,
+        };
+        std::fs::write(product.config(), product.toml(bootstrap, sinks, extra)).unwrap();
+        product
+    }
+
+    fn toml(&self, bootstrap: &str, sinks: &Sinks, extra: &str) -> String {
+        let Self { prefix, endpoint, token, email_sink, crm_sink, ingest_port, .. } = self;
+        let hash = String::from(TokenHash::of(token));
+        let crm_url = sinks.crm_url.clone().unwrap_or_else(|| format!("sqlite:{}", self.crm_file().display()));
+        let email = &sinks.email;
+        format!(
+            r#"
+[kafka]
+bootstrap = "{bootstrap}"
+[topics]
+leads = "{prefix}.leads"
+retry = "{prefix}.{{sink}}.retry"
+dead_letters = "{prefix}.{{sink}}.dlq"
+outcomes = "{prefix}.outcomes"
+rejected = "{prefix}.rejected"
+control = "{prefix}.control"
+partitions = 4
+replication = 1
+min_insync_replicas = 1
+[log]
+level = "debug"
+[ingest]
+listen = "127.0.0.1:{ingest_port}"
+person_key = "a secret of the tests"
+[endpoints.{endpoint}]
+tokens = ["{hash}"]
+contacts = "sales@{prefix}.example; partner@{prefix}.example"
+[sinks.{email_sink}]
+kind = "email"
+from = "Leadline <leads@{prefix}.example>"
+{email}
+[sinks.{crm_sink}]
+kind = "crm"
+[sinks.{crm_sink}.sql]
+url = "{crm_url}"
+{extra}
+"#
+        )
+    }
+
+    /// The folder of this test: configuration, outbox, database, logs.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
+        self.folder().join("leadline.toml")
+    }
+
+    /// The SQLite database, when no other was given.
+    pub(crate) fn crm_file(&self) -> PathBuf {
+        self.folder().join("crm.db")
+    }
+
+    /// The physical name of a topic: `leads`, `outcomes`, `SINK.retry`, `SINK.dlq`.
+    pub(crate) fn topic(&self, name: &str) -> String {
+        format!("{}.{name}", self.prefix)
+    }
+
+    /// The endpoint's URL with its token.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/v1/leads/{}?sig={}", self.ingest_port, self.endpoint, self.token)
+    }
+
+    /// A command of the product in this test's folder.
+    pub(crate) fn command(&self, program: &Path, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.folder()).arg("--config").arg(self.config()).args(args);
+        command
+    }
+
+    /// Creates the topics with the product's own command.
+    pub(crate) fn create_topics(&self) {
+        let output = self.command(&Binaries::built().leadline(), &["topics", "create"]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Starts ingest and waits until it is ready.
+    pub(crate) fn start_ingest(&self) -> Running {
+        self.start("ingest", &Binaries::built().ingest(), &[])
+    }
+
+    /// Starts an e-mail worker and waits until it is ready.
+    pub(crate) fn start_email(&self) -> Running {
+        self.start("email", &Binaries::built().email(), &["--sink", &self.email_sink])
+    }
+
+    /// Starts a CRM worker and waits until it is ready.
+    pub(crate) fn start_crm(&self) -> Running {
+        self.start("crm", &Binaries::built().crm(), &["--sink", &self.crm_sink])
+    }
+
+    fn start(&self, name: &str, program: &Path, args: &[&str]) -> Running {
+        let running = self.spawn(name, program, args);
+        running.wait_until_ready();
+        running
+    }
+
+    /// Starts a process without waiting for anything.
+    pub(crate) fn spawn(&self, name: &str, program: &Path, args: &[&str]) -> Running {
+        let admin_port = free_port();
+        let mut command = self.command(program, args);
+        command.env("LEADLINE__ADMIN__LISTEN", format!("127.0.0.1:{admin_port}"));
+        let log = self.folder().join(format!("{name}-{admin_port}.log"));
+        Running { process: Process::spawn(name, &command, &log), admin_port }
+    }
+
+    /// Posts a body as a marketplace would.
+    pub(crate) fn post(&self, body: impl Into<Vec<u8>>) -> Posted {
+        post(&self.url(), body.into(), &[("content-type", "application/json")])
+    }
+
+    /// All outcomes that are in Kafka now.
+    pub(crate) fn outcomes(&self, kafka: &Cluster) -> Vec<Outcome> {
+        let records = kafka.records(&self.topic("outcomes")).into_iter();
+        records
+            .filter_map(|record| {
+                let headers: Headers = record.headers.into_iter().collect();
+                Outcome::decode(&headers, &record.value.unwrap_or_default())
+            })
+            .collect()
+    }
+
+    /// Waits until a sink has an outcome for the lead.
+    #[track_caller]
+    pub(crate) fn outcome(&self, kafka: &Cluster, sink: &str, lead_id: Uuid) -> Outcome {
+        eventually(&format!("an outcome of {sink} for {lead_id}"), PATIENCE, || {
+            self.outcomes(kafka).into_iter().find(|outcome| outcome.sink.as_str() == sink && outcome.lead_id == lead_id)
+        })
+    }
+}
+
+/// A started process of the product.
+pub(crate) struct Running {
+    pub(crate) process: Process,
+    admin_port: u16,
+}
+
+impl Running {
+    #[track_caller]
+    pub(crate) fn wait_until_ready(&self) {
+        let url = format!("http://127.0.0.1:{}/readyz", self.admin_port);
+        eventually("a process to be ready", PATIENCE, || (get(&url)?.status == 200).then_some(()));
+    }
+
+    /// The text of `/metrics`.
+    pub(crate) fn metrics(&self) -> String {
+        get(&format!("http://127.0.0.1:{}/metrics", self.admin_port)).expect("the admin port answers").body
+    }
+
+    /// Stops it by SIGTERM and returns the exit code.
+    pub(crate) fn stop(&mut self) -> i32 {
+        self.process.signal_term();
+        self.process.wait_exit(PATIENCE)
+    }
+}
+
+/// Posts to any URL with any headers.
+pub(crate) fn post(url: &str, body: Vec<u8>, headers: &[(&str, &str)]) -> Posted {
+    let request = client().post(url).body(body);
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    send(request).expect("ingest answers")
+}
+
+/// Gets a URL; `None` when nobody answers.
+pub(crate) fn get(url: &str) -> Option<Posted> {
+    send(client().get(url))
+}
+
+fn client() -> reqwest::Client {
+    let tls = leadline_platform::tls::client(None).unwrap();
+    reqwest::Client::builder().timeout(PATIENCE).tls_backend_preconfigured((*tls).clone()).build().unwrap()
+}
+
+fn send(request: reqwest::RequestBuilder) -> Option<Posted> {
+    leadline_tests::blocking::block_on(async {
+        let answer = request.send().await.ok()?;
+        let status = answer.status().as_u16();
+        let text = |value: &reqwest::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers = answer.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        Some(Posted { status, headers, body: answer.text().await.ok()? })
+    })
+}

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use leadline_platform::process::Fatal;
 
 use crate::command::{config, endpoint, send, topics, up};
@@ -35,6 +35,11 @@ enum Command {
     /// Create the topics
     #[command(subcommand)]
     Topics(topics::Command),
+}
+
+/// All commands with their help texts, for the reference page.
+pub(crate) fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the command and returns the exit code: 0 done, 1 done with a bad result, 64 bad usage or configuration, 70 a fault,

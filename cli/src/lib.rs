@@ -7,11 +7,13 @@
 //! | a command | `command/`, one file each |
 //! | which defaults and sinks there are | [`product`] |
 //! | the broker of a trial | [`embedded`] |
+//! | the pages under `docs/reference/` | [`reference`] |
 
 mod args;
 mod command;
 pub mod embedded;
 pub mod product;
+pub mod reference;
 
 pub use args::main;
 pub use command::send::sample_body;

@@ -52,8 +52,7 @@ async fn receive(request: &HttpRequest, payload: Payload, intake: &Intake) -> Re
     let test = lead.kind() == LeadKind::Test;
     intake.metrics.accepted.with_label_values(&[name.as_str(), lead.kind().as_str(), durable.as_str()]).inc();
     tracing::debug!(lead_id = %lead.lead_id, endpoint = %name, kind = lead.kind().as_str(), durable = durable.as_str(), "accepted");
-    let receipt =
-        Receipt { lead_id: lead.lead_id, endpoint: &name, received_at: lead.received_at, durable, test };
+    let receipt = Receipt { lead_id: lead.lead_id, endpoint: &name, received_at: lead.received_at, durable, test };
     Ok(HttpResponse::Accepted().json(receipt))
 }
 

@@ -79,7 +79,9 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for uri in ["/v1/leads/contoso", "/v1/leads/contoso?sig=", "/v1/leads/contoso?sig=ONE", "/v1/leads/contoso?sig=one&sig=two"] {
+        for uri in
+            ["/v1/leads/contoso", "/v1/leads/contoso?sig=", "/v1/leads/contoso?sig=ONE", "/v1/leads/contoso?sig=one&sig=two"]
+        {
             assert_eq!(answer(uri, &[]), Err(Problem::Unauthorized), "{uri}");
         }
         assert_eq!(answer("/v1/leads/contoso?sig=one", &[("authorization", "Basic b25l")]), Err(Problem::Unauthorized));

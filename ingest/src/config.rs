@@ -51,7 +51,8 @@ impl Ingest {
         }
         let most = Topic::Leads.spec().max_message_bytes;
         if ingest.largest_message() > most {
-            let why = format!("a lead of this size may not fit into a record of {most} bytes; take at most {}", (most - 8192) / 3);
+            let why =
+                format!("a lead of this size may not fit into a record of {most} bytes; take at most {}", (most - 8192) / 3);
             return Err(ConfigError::invalid("ingest.body_limit", why));
         }
         Ok(ingest)

@@ -81,8 +81,7 @@ impl Settings {
     }
 
     fn refuse_unknown_sections(&self, known: &[&str]) -> Result<(), ConfigError> {
-        let data: figment::value::Dict =
-            self.figment.extract().map_err(|error| ConfigError::from_figment("", error))?;
+        let data: figment::value::Dict = self.figment.extract().map_err(|error| ConfigError::from_figment("", error))?;
         match data.keys().find(|name| !known.contains(&name.as_str())) {
             Some(name) => Err(ConfigError::unknown(name, known)),
             None => Ok(()),

@@ -63,11 +63,9 @@ macro_rules! metrics {
             ) -> Result<Self, $crate::metrics::prometheus::Error> {
                 Ok(Self {
                     $($field: {
-                        #[allow(unused_mut)]
-                        let mut buckets: &[f64] = &[];
-                        $(buckets = $buckets;)?
+                        let buckets: &[&[f64]] = &[$($buckets)?];
                         let help = concat!($($help),+).trim_ascii();
-                        let metric = $crate::metrics::kinds::make::$kind($name, help, constant, &[$($label),*], buckets)?;
+                        let metric = $crate::metrics::kinds::make::$kind($name, help, constant, &[$($label),*], &buckets.concat())?;
                         registry.register(Box::new(metric.clone()))?;
                         metric
                     }),+
@@ -133,6 +131,7 @@ pub mod kinds {
 }
 
 #[cfg(test)]
+#[allow(dead_code, unreachable_pub, reason = "the macro makes public items")]
 mod tests {
     metrics! {
         /// A set.

@@ -72,6 +72,11 @@ impl Headers {
         self
     }
 
+    /// Removes a header, if it is there.
+    pub fn remove(&mut self, name: &str) {
+        self.0.retain(|(known, _)| known != name);
+    }
+
     /// Removes every header whose name starts with `prefix`.
     pub fn remove_prefix(&mut self, prefix: &str) {
         self.0.retain(|(name, _)| !name.starts_with(prefix));

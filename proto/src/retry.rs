@@ -77,7 +77,9 @@ impl History {
 
     /// Writes the state of a lead that waits into the headers of its retry record.
     pub fn write(&self, wait: &Wait, headers: &mut Headers) {
-        headers.remove_prefix("leadline-");
+        for stale in [FIRST_FAILED_AT, PROGRESS, MAYBE_DUPLICATE] {
+            headers.remove(stale);
+        }
         headers.set(ATTEMPT, self.attempts.to_string());
         headers.set(ROUND, self.round.to_string());
         headers.set(REPLAY, self.replay.to_string());
@@ -130,6 +132,7 @@ mod tests {
         assert_eq!(History::read(&headers), history);
         assert_eq!(Wait::read(&headers), Some(wait));
         assert_eq!(headers.text("ce_id"), Some("x"));
+        assert_eq!(headers.text(crate::headers::REDELIVERY), Some("1"), "it says how the lead came into `leads`");
     }
 
     #[test]

@@ -45,11 +45,16 @@ pub(crate) async fn create(kafka: &Kafka, settings: &Settings, topics: &Topics, 
         if show {
             let state = if created == Created::New { "created" } else { "exists" };
             let min = facts.min_insync_replicas.map_or("?".to_owned(), |min| min.to_string());
-            println!("{state:8} {name}: {} partitions, {} copies, {min} at the acknowledgement", facts.partitions, facts.replication);
+            println!(
+                "{state:8} {name}: {} partitions, {} copies, {min} at the acknowledgement",
+                facts.partitions, facts.replication
+            );
         }
         if usize::try_from(wanted) != Ok(facts.partitions) {
             let have = facts.partitions;
-            return Err(Fatal::usage(format!("the topic {name} has {have} partitions instead of {wanted}; all topics must have the same count")));
+            return Err(Fatal::usage(format!(
+                "the topic {name} has {have} partitions instead of {wanted}; all topics must have the same count"
+            )));
         }
         if show && (facts.replication < 3 || facts.min_insync_replicas.is_some_and(|min| min < 2)) {
             println!("         warning: below 3 copies, or 2 at the acknowledgement, losing brokers can lose leads");

@@ -65,7 +65,8 @@ pub(crate) fn run(args: Args, file: Option<&Path>) -> Result<ExitCode, Fatal> {
         process.sections.kafka.bootstrap.clone_from(bootstrap);
     }
     let up = Up { args, folder, token: secrets.token, started };
-    block_on(up.run(process))?;
+    // The embedded broker outlives the runtime, so that no client is left to complain that it has gone.
+    let _broker = block_on(up.run(process))?;
     Ok(Exit::Done.into())
 }
 
@@ -84,7 +85,7 @@ struct Embedded {
 }
 
 impl Up {
-    async fn run(self, mut process: Process) -> Result<(), Fatal> {
+    async fn run(self, mut process: Process) -> Result<Option<Embedded>, Fatal> {
         process.lifecycle.stop_on_signals().map_err(Fatal::internal)?;
         let topics: Topics = process.settings.section("topics")?;
         let sinks = product::sinks(&process.settings)?;
@@ -101,7 +102,8 @@ impl Up {
         let guard = embedded.as_ref().map(|embedded| embedded.guard.clone());
         let ingest = start_ingest(&process, guard.clone()).await?;
         // Workers stop after ingest, so that what it has accepted can still be delivered.
-        let workers_process = Process { lifecycle: Lifecycle::new(&process.health, process.lifecycle.drain()), ..process.clone() };
+        let workers_process =
+            Process { lifecycle: Lifecycle::new(&process.health, process.lifecycle.drain()), ..process.clone() };
         let workers = sinks.iter().map(|sink| start_worker(&workers_process, sink, guard.clone()));
         let workers = workers.collect::<Result<Vec<_>, _>>()?;
         tokio::select! {
@@ -121,7 +123,7 @@ impl Up {
         // The trial is over; its address would mislead other commands.
         let _ = std::fs::remove_file(self.folder.path(running::FILE));
         admin.stop().await;
-        Ok(())
+        Ok(embedded)
     }
 
     /// Writes down where this trial is reached.

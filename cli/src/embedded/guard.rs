@@ -95,7 +95,11 @@ struct Group {
 }
 
 impl Group {
-    fn new(kafka: &Kafka, topics: &Topics, sink: &SinkName) -> Result<Self, leadline_platform::kafka::rdkafka::error::KafkaError> {
+    fn new(
+        kafka: &Kafka,
+        topics: &Topics,
+        sink: &SinkName,
+    ) -> Result<Self, leadline_platform::kafka::rdkafka::error::KafkaError> {
         let client = settings::consumer(kafka, "leadline-guard", &format!("leadline-{sink}")).create()?;
         let mut partitions = TopicPartitionList::new();
         for topic in [Topic::Leads, Topic::Retry(sink.clone())] {
@@ -153,9 +157,7 @@ impl Needed {
     }
 
     fn has_room(&self, bytes: usize) -> bool {
-        let fits = |(used, records): &(usize, usize)| {
-            used + self.reserved + bytes <= LIMIT_BYTES && *records < LIMIT_RECORDS
-        };
+        let fits = |(used, records): &(usize, usize)| used + self.reserved + bytes <= LIMIT_BYTES && *records < LIMIT_RECORDS;
         self.reserved + bytes <= LIMIT_BYTES && self.used.values().all(fits)
     }
 }

@@ -1,5 +1,7 @@
 //! Keys that end in `_file`: the file's content becomes the value of the key without that ending.
 
+#![allow(clippy::result_large_err, reason = "figment's Provider trait asks for this error type")]
+
 use figment::value::{Dict, Map, Value};
 use figment::{Error, Metadata, Profile, Provider};
 

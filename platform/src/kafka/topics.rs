@@ -79,12 +79,14 @@ impl Topics {
         });
         let options = AdminOptions::new().request_timeout(Some(TIMEOUT)).operation_timeout(Some(TIMEOUT));
         let results = self.0.create_topics(new.collect::<Vec<_>>().iter(), &options).await?;
-        Ok(results.into_iter().map(|result| match result {
-            Ok(name) => (name, Created::New),
-            Err((name, RDKafkaErrorCode::TopicAlreadyExists)) => (name, Created::Existed),
-            Err((name, code)) => (name, Created::Failed(code)),
-        })
-        .collect())
+        Ok(results
+            .into_iter()
+            .map(|result| match result {
+                Ok(name) => (name, Created::New),
+                Err((name, RDKafkaErrorCode::TopicAlreadyExists)) => (name, Created::Existed),
+                Err((name, code)) => (name, Created::Failed(code)),
+            })
+            .collect())
     }
 
     /// Reads back a topic; `None` when it does not exist.

@@ -78,7 +78,9 @@ impl<S: Sink> Attempts<S> {
             tries += 1;
             let failure = match self.caller.call(&task).await {
                 Verdict::Failed(Failure::Transient(failure)) => failure,
-                verdict => return self.conclude(record, &mut task, verdict).await,
+                verdict @ (Verdict::Delivered { .. } | Verdict::Skipped(_) | Verdict::Later { .. } | Verdict::Failed(_)) => {
+                    return self.conclude(record, &mut task, verdict).await;
+                }
             };
             note_failure(&mut task.history, &failure);
             let so_far = InPlace { tries, elapsed: started.elapsed() };

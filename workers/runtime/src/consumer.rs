@@ -208,12 +208,7 @@ impl<'a> Turns<'a> {
     }
 }
 
-fn commit(
-    consumer: &BaseConsumer<Context>,
-    topic: &str,
-    positions: impl IntoIterator<Item = Position>,
-    mode: CommitMode,
-) {
+fn commit(consumer: &BaseConsumer<Context>, topic: &str, positions: impl IntoIterator<Item = Position>, mode: CommitMode) {
     let mut list = TopicPartitionList::new();
     for (partition, offset) in positions {
         // `commit` takes the next offset to be read, which is what a position is.

@@ -57,7 +57,11 @@ fn choose<K: Kind>(process: &Process, asked: Option<SinkName>) -> Result<SinkNam
     let mut ours = names.into_iter().filter(|name| kind_of(settings, name).is_ok_and(|kind| kind == K::KIND));
     match (ours.next(), ours.next()) {
         (Some(name), None) => Ok(name),
-        (None, _) => Err(Fatal::usage(format!("the configuration has no section `[sinks.NAME]` with `kind = \"{}\"`", K::KIND))),
-        (Some(_), Some(_)) => Err(Fatal::usage(format!("there are several sinks of kind `{}`; choose one by `--sink NAME`", K::KIND))),
+        (None, _) => {
+            Err(Fatal::usage(format!("the configuration has no section `[sinks.NAME]` with `kind = \"{}\"`", K::KIND)))
+        }
+        (Some(_), Some(_)) => {
+            Err(Fatal::usage(format!("there are several sinks of kind `{}`; choose one by `--sink NAME`", K::KIND)))
+        }
     }
 }

@@ -43,9 +43,9 @@ pub(crate) struct Received {
 impl Received {
     /// Copies a message.
     pub(crate) fn copy(message: &BorrowedMessage<'_>, source: Source, epoch: u64) -> Self {
-        let headers = message.headers().map(|headers| {
-            headers.iter().filter_map(|header| header.value.map(|value| (header.key, value))).collect()
-        });
+        let headers = message
+            .headers()
+            .map(|headers| headers.iter().filter_map(|header| header.value.map(|value| (header.key, value))).collect());
         Self {
             slot: Slot { source, partition: message.partition(), epoch, offset: message.offset() },
             key: message.key().map(<[u8]>::to_vec),

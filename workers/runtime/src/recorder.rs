@@ -106,11 +106,7 @@ impl Recorder {
             Source::Retry => Topic::Retry(self.sink.clone()),
         };
         let letter = DeadLetter {
-            origin: Origin {
-                topic: self.topics.name(&source),
-                partition: record.slot.partition,
-                offset: record.slot.offset,
-            },
+            origin: Origin { topic: self.topics.name(&source), partition: record.slot.partition, offset: record.slot.offset },
             group: group(&self.sink),
             worker: self.sink.to_string(),
             kind,

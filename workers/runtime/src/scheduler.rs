@@ -126,7 +126,12 @@ impl<S: Sink> Scheduler<S> {
             None => {
                 self.metrics.abandoned.with_label_values(NO_LABELS).inc();
                 let slot = start.record.slot;
-                tracing::error!(source = slot.source.as_str(), slot.partition, slot.offset, "a lead could not be handled and stays open");
+                tracing::error!(
+                    source = slot.source.as_str(),
+                    slot.partition,
+                    slot.offset,
+                    "a lead could not be handled and stays open"
+                );
                 self.state.left(start);
             }
         }

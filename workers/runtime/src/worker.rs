@@ -118,7 +118,10 @@ impl Parts<'_> {
             commits,
             lifecycle: self.process.lifecycle.clone(),
             joined: self.process.health.condition(format!("{}: joined its group for {}", self.name, source.as_str())),
-            heartbeat: self.process.health.heartbeat(format!("{}: consumer of {}", self.name, source.as_str()), HEARTBEAT_LIMIT),
+            heartbeat: self
+                .process
+                .health
+                .heartbeat(format!("{}: consumer of {}", self.name, source.as_str()), HEARTBEAT_LIMIT),
             metrics: self.metrics.clone(),
             next_epoch: Arc::default(),
         };

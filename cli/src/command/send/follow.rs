@@ -24,7 +24,8 @@ pub(super) struct Follower {
 
 impl Follower {
     pub(super) fn start(target: &Target) -> Result<Self, Fatal> {
-        let away = |error: KafkaError| Fatal::unavailable(format!("Kafka at {} does not answer: {error}", target.kafka.bootstrap));
+        let away =
+            |error: KafkaError| Fatal::unavailable(format!("Kafka at {} does not answer: {error}", target.kafka.bootstrap));
         let client = settings::consumer(&target.kafka, "leadline-send", "leadline-send");
         let consumer: BaseConsumer<KafkaContext> = client.create_with_context(KafkaContext).map_err(Fatal::usage)?;
         let ends = ends(&consumer, &target.outcomes).map_err(away)?;

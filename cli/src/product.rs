@@ -11,7 +11,7 @@ use leadline_platform::process::{Fatal, Process};
 use leadline_proto::SinkName;
 use leadline_proto::config::{Endpoints, SECTIONS};
 use leadline_runtime::Worker;
-use leadline_runtime::sink::{Kind, Setup};
+use leadline_runtime::sink::{Deadlines, Kind, Setup};
 use leadline_runtime::worker::kind_of;
 
 /// The commented defaults of the whole product, in the order in which a person reads them.
@@ -59,9 +59,14 @@ pub fn start_worker(process: &Process, name: &SinkName, producer: Producer) -> R
 ///
 /// # Errors
 /// [`ConfigError`] naming the bad key.
-pub fn check_sink(settings: &Settings, name: &SinkName, endpoints: &Endpoints) -> Result<String, ConfigError> {
+pub fn check_sink(
+    settings: &Settings,
+    name: &SinkName,
+    endpoints: &Endpoints,
+    deadlines: Deadlines,
+) -> Result<String, ConfigError> {
     let registry = Registry::new();
-    let setup = Setup { settings, name, endpoints, registry: &registry };
+    let setup = Setup { settings, name, endpoints, registry: &registry, deadlines };
     let kind = kind_of(settings, name)?;
     match kind.as_str() {
         Email::KIND => Email::build(&setup).map(drop)?,

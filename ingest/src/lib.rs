@@ -15,7 +15,7 @@
 //! | from a body to a record, the answer 202 | `accept` |
 //! | when a lead counts as durable | [`publish`] |
 //! | what a refusal looks like | [`problem`] |
-//! | what is measured | [`metrics`] |
+//! | what is measured | [`mod@metrics`] |
 
 mod accept;
 mod admit;

@@ -7,7 +7,7 @@
 //! | how the configuration is layered and refused | [`config`] |
 //! | keys of `[kafka]`, `[admin]`, `[log]`, `[lifecycle]` | [`config::sections`] |
 //! | log format, what may be logged at all | [`log`] |
-//! | how metrics are declared | [`metrics`] |
+//! | how metrics are declared | [`mod@metrics`] |
 //! | `/livez`, `/readyz`, `/metrics` | [`admin`], [`health`] |
 //! | start, stop, exit codes | [`process`], [`lifecycle`] |
 //! | librdkafka settings, producing, topics | [`kafka`] |

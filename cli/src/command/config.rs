@@ -31,12 +31,12 @@ fn check(file: Option<&Path>) -> Result<(), Fatal> {
     let topics: Topics = settings.section("topics")?;
     let endpoints: Endpoints = settings.section("endpoints")?;
     leadline_ingest::config::Ingest::read(&settings)?;
-    leadline_runtime::config::Worker::read(&settings, &sections.lifecycle)?;
+    let worker = leadline_runtime::config::Worker::read(&settings, &sections.lifecycle)?;
     println!("kafka      {}", sections.kafka.bootstrap);
     println!("topics     {} and others, {} partitions each", topics.leads, topics.partitions);
     let sinks = product::sinks(&settings)?;
     for sink in &sinks {
-        let kind = product::check_sink(&settings, sink, &endpoints)?;
+        let kind = product::check_sink(&settings, sink, &endpoints, worker.deadlines())?;
         println!("sink       {sink} (kind {kind})");
     }
     for (name, endpoint) in &endpoints {

@@ -118,6 +118,12 @@ impl Sink for Handler {
         verdicts
     }
 
+    fn capacity(&self) -> usize {
+        match &self.connector {
+            Connector::Sql(sql) => sql.capacity(),
+        }
+    }
+
     async fn probe(&self) -> Result<(), SinkDown> {
         match &self.connector {
             Connector::Sql(sql) => sql.probe().await,

@@ -69,6 +69,14 @@ impl Sql {
         Ok(Self { place, state: Mutex::default() })
     }
 
+    /// How many records can be written at the same time.
+    pub fn capacity(&self) -> usize {
+        match &self.place {
+            Place::Sqlite(_) => sqlite::WRITERS as usize,
+            Place::Postgres(place) => place.max_connections() as usize,
+        }
+    }
+
     /// Writes a record and its history in one transaction.
     ///
     /// # Errors

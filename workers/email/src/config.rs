@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use leadline_platform::config::ConfigError;
 use leadline_proto::config::Contacts;
+use leadline_runtime::sink::Deadlines;
 use lettre::message::Mailbox;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -179,6 +180,21 @@ impl Section {
         match self.transport {
             Transport::Smtp => self.smtp.check(path),
             Transport::File => Ok(()),
+        }
+    }
+
+    /// Checks the timeouts against what the runtime allows a call.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the longer one.
+    pub fn check_deadlines(&self, path: &str, deadlines: Deadlines) -> Result<(), ConfigError> {
+        let refuse = |key: &str, limit: &str| {
+            Err(ConfigError::invalid(&format!("{path}.smtp.{key}"), format!("must not be longer than `{limit}`")))
+        };
+        match self.transport {
+            Transport::Smtp if self.smtp.command_timeout > deadlines.call => refuse("command_timeout", "worker.call"),
+            Transport::Smtp if self.smtp.data_timeout > deadlines.confirm => refuse("data_timeout", "worker.confirm"),
+            Transport::Smtp | Transport::File => Ok(()),
         }
     }
 

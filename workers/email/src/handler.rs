@@ -41,6 +41,7 @@ impl EmailSink {
         let path = setup.section();
         let section: Section = setup.settings.section(&path)?;
         section.check(&path)?;
+        section.check_deadlines(&path, setup.deadlines)?;
         let sender = section.sender(&path)?;
         let invalid = |error: &dyn std::fmt::Display| ConfigError::invalid(&path, error);
         let metrics = Metrics::of_sink(setup.registry, setup.name.as_str()).map_err(|error| invalid(&error))?;
@@ -117,6 +118,13 @@ impl Sink for EmailSink {
             verdicts.push(self.deliver(task, deadline).await);
         }
         verdicts
+    }
+
+    fn capacity(&self) -> usize {
+        match &self.route {
+            Route::Smtp(smtp) => smtp.connections(),
+            Route::File(_) => usize::MAX,
+        }
     }
 
     async fn probe(&self) -> Result<(), SinkDown> {

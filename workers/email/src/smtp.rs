@@ -54,6 +54,7 @@ struct Handshake {
 pub(crate) struct Smtp {
     server: Server,
     slots: Semaphore,
+    connections: usize,
     parked: Mutex<Vec<Connection>>,
     answer: Duration,
     metrics: Metrics,
@@ -87,7 +88,19 @@ impl Smtp {
     /// A server that nobody has connected to yet.
     pub(crate) fn new(server: Server, section: &SmtpSection, metrics: Metrics) -> Self {
         let slots = Semaphore::new(section.connections);
-        Self { server, slots, parked: Mutex::default(), answer: section.data_timeout, metrics }
+        Self {
+            server,
+            slots,
+            connections: section.connections,
+            parked: Mutex::default(),
+            answer: section.data_timeout,
+            metrics,
+        }
+    }
+
+    /// How many messages can be sent at the same time.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections
     }
 
     /// Sends one message to one recipient. `deadline` is for everything up to the final dot.

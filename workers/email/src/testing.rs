@@ -1,12 +1,14 @@
 //! What the tests of this crate share: leads, tasks, and sinks built from a configuration.
 
+use std::time::Duration;
+
 use leadline_platform::config::{ConfigError, Settings, Sources};
 use leadline_platform::metrics::prometheus::Registry;
 use leadline_proto::config::{Endpoints, SECTIONS};
 use leadline_proto::keys::PersonHasher;
 use leadline_proto::retry::History;
 use leadline_proto::{AcceptedLead, Personal, parse};
-use leadline_runtime::sink::{Kind, Setup, Sink, Task, Verdict};
+use leadline_runtime::sink::{Deadlines, Kind, Setup, Sink, Task, Verdict};
 use uuid::Uuid;
 
 use crate::Email;
@@ -48,7 +50,8 @@ pub(crate) fn sink_with(registry: &Registry, section: &str, contacts: &str) -> R
     let settings = Settings::load(&Sources { sections: SECTIONS, preset: Some(preset), ..Sources::default() })?;
     let endpoints: Endpoints = settings.section("endpoints")?;
     let name = "email".parse().unwrap();
-    Email::build(&Setup { settings: &settings, name: &name, endpoints: &endpoints, registry })
+    let deadlines = Deadlines { call: Duration::from_secs(30), confirm: Duration::from_secs(60) };
+    Email::build(&Setup { settings: &settings, name: &name, endpoints: &endpoints, registry, deadlines })
 }
 
 /// Handles one lead.

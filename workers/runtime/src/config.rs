@@ -7,6 +7,8 @@ use std::time::Duration;
 use leadline_platform::config::{ConfigError, Settings, sections};
 use serde::Deserialize;
 
+use crate::sink::Deadlines;
+
 /// The commented defaults of this section.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
 
@@ -73,6 +75,11 @@ impl Worker {
         }
         worker.check_deadlines(lifecycle.drain)?;
         Ok(worker)
+    }
+
+    /// What a call to the sink may take.
+    pub fn deadlines(&self) -> Deadlines {
+        Deadlines { call: self.call, confirm: self.confirm }
     }
 
     /// A stop must be able to wait for every call, and a rebalance for every stop.

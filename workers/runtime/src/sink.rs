@@ -111,6 +111,11 @@ pub trait Sink: Send + Sync + 'static {
     /// so the future must be safe to drop: afterwards nothing half-done may be reused.
     fn handle(&self, tasks: &[Task]) -> impl Future<Output = Vec<Verdict>> + Send;
 
+    /// How many leads the sink can handle at the same time. More would only wait inside it, against their deadline.
+    fn capacity(&self) -> usize {
+        usize::MAX
+    }
+
     /// Connects and authenticates, and sends nothing.
     ///
     /// # Errors
@@ -145,6 +150,17 @@ pub struct Setup<'a> {
     pub endpoints: &'a Endpoints,
     /// Where the sink registers its own metrics, with its name as the constant label `sink`.
     pub registry: &'a Registry,
+    /// What a call may take. A sink whose own timeouts are longer would be cut off, so it refuses them.
+    pub deadlines: Deadlines,
+}
+
+/// What a call to a sink may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadlines {
+    /// Up to the point from which the lead may have been delivered: `worker.call`.
+    pub call: Duration,
+    /// The wait for the answer after that point: `worker.confirm`.
+    pub confirm: Duration,
 }
 
 impl Setup<'_> {

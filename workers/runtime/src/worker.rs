@@ -22,7 +22,7 @@ use crate::metrics::RuntimeMetrics;
 use crate::record::Source;
 use crate::recorder::{Recorder, group};
 use crate::scheduler::{Commit, Event, Scheduler};
-use crate::sink::{Kind, Setup};
+use crate::sink::{Kind, Setup, Sink};
 use crate::state::{State, Windows};
 use crate::window::Window;
 
@@ -59,7 +59,13 @@ impl Worker {
     pub fn start<K: Kind>(process: &Process, name: &SinkName, producer: Producer) -> Result<Self, Fatal> {
         let config = Config::read(&process.settings, &process.sections.lifecycle)?;
         let endpoints: Endpoints = process.settings.section("endpoints")?;
-        let setup = Setup { settings: &process.settings, name, endpoints: &endpoints, registry: &process.registry };
+        let setup = Setup {
+            settings: &process.settings,
+            name,
+            endpoints: &endpoints,
+            registry: &process.registry,
+            deadlines: config.deadlines(),
+        };
         let sink = Arc::new(K::build(&setup)?);
         let metrics = RuntimeMetrics::new(&process.registry, &[("sink", name.as_str())]).map_err(Fatal::internal)?;
         metrics.start_at_zero();
@@ -77,7 +83,7 @@ impl Worker {
         let (leads, retry) = (mpsc::channel(), mpsc::channel());
         let consumers = vec![parts.consume(Source::Leads, leads.1)?, parts.consume(Source::Retry, retry.1)?];
         let scheduler = Scheduler {
-            state: State::new(parts.windows.clone(), parts.config.concurrency),
+            state: State::new(parts.windows.clone(), parts.config.concurrency.min(sink.capacity())),
             attempts: Arc::new(parts.attempts(sink, Arc::new(endpoints), producer.clone())),
             metrics: parts.metrics.clone(),
             events: parts.events.clone(),

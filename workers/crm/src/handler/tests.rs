@@ -1,13 +1,14 @@
 //! The sink on a real SQLite file. PostgreSQL is tested where a server is at hand, in the package `tests`.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use leadline_platform::config::{Settings, Sources};
 use leadline_platform::metrics::prometheus::Registry;
 use leadline_proto::keys::PersonHasher;
 use leadline_proto::retry::History;
 use leadline_proto::{Personal, parse};
-use leadline_runtime::sink::{Kind, Setup};
+use leadline_runtime::sink::{Deadlines, Kind, Setup};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Row, SqliteConnection};
 use tempfile::TempDir;
@@ -43,7 +44,8 @@ fn build(section: &str) -> Result<Handler, ConfigError> {
     let settings = Settings::load(&Sources { sections: &["sinks"], preset: Some(preset), ..Sources::default() })?;
     let registry = Registry::new();
     let name = "crm".parse().unwrap();
-    let setup = Setup { settings: &settings, name: &name, endpoints: &Default::default(), registry: &registry };
+    let deadlines = Deadlines { call: Duration::from_secs(30), confirm: Duration::from_secs(60) };
+    let setup = Setup { settings: &settings, name: &name, endpoints: &Default::default(), registry: &registry, deadlines };
     Crm::build(&setup)
 }
 

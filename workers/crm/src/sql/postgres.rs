@@ -89,6 +89,11 @@ impl Place {
         Ok(Self { options: session(options, config.statement_timeout), max_connections: config.max_connections })
     }
 
+    /// Connections, at the most.
+    pub(super) fn max_connections(&self) -> u32 {
+        self.max_connections
+    }
+
     /// Connects and brings the tables up to date.
     pub(super) async fn open(&self) -> Result<Store, SinkDown> {
         migrate(&self.options).await.map_err(classify::down)?;

@@ -16,6 +16,8 @@ use crate::classify;
 use crate::config::OnExisting;
 use crate::record::{Record, time};
 
+/// Connections: SQLite has one writer, and waiting for it here is cheaper than being refused there.
+pub(super) const WRITERS: u32 = 1;
 /// How long a write waits for one of another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time between two attempts where SQLite itself does not wait.
@@ -76,9 +78,8 @@ impl Place {
     /// Creates the file if it is not there, and brings the tables up to date.
     pub(super) async fn open(&self) -> Result<Store, SinkDown> {
         create(&self.file).await.map_err(|error| classify::file(&error))?;
-        // One connection: SQLite has one writer, and waiting for it here is cheaper than being refused there. It stays open:
-        // SQLite cleans up when the last one closes, and refuses others meanwhile.
-        let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT);
+        // It stays open: SQLite cleans up when the last connection closes, and refuses others meanwhile.
+        let pool = SqlitePoolOptions::new().max_connections(WRITERS).acquire_timeout(ACQUIRE_TIMEOUT);
         let pool = pool.idle_timeout(None).max_lifetime(None).connect_lazy_with(self.options());
         let deadline = Instant::now() + BUSY_TIMEOUT;
         loop {

@@ -55,6 +55,15 @@ fn a_sender_is_needed() {
 }
 
 #[test]
+fn a_timeout_longer_than_the_runtime_allows_is_refused() {
+    let deadlines = Deadlines { call: Duration::from_secs(30), confirm: Duration::from_secs(60) };
+    let refusal = |text: &str| section(text).unwrap().check_deadlines("sinks.email", deadlines).unwrap_err().to_string();
+    assert!(refusal("[smtp]\ncommand_timeout = '31s'").contains("`sinks.email.smtp.command_timeout`"));
+    assert!(refusal("[smtp]\ndata_timeout = '2m'").contains("`worker.confirm`"));
+    assert!(section("").unwrap().check_deadlines("sinks.email", deadlines).is_ok());
+}
+
+#[test]
 fn a_password_never_travels_in_plain_text() {
     let plain = "from = 'a@b.example'\n[smtp]\ntls = 'none'\n";
     assert!(refusal(&format!("{plain}username = 'u'\npassword = 'p'")).contains("plain text"));

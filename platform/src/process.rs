@@ -74,6 +74,8 @@ impl From<ConfigError> for Fatal {
 
 /// Arguments that every long-running binary takes.
 #[derive(Debug, clap::Args)]
+// Its group would be named `Args`, as that of each binary that flattens it; clap wants names to differ.
+#[group(skip)]
 pub struct Args {
     /// Configuration file; without it `leadline.toml` is read when it exists
     #[arg(long, value_name = "FILE")]

@@ -106,3 +106,52 @@ pub fn consumer(config: &Kafka, client_id: &str, group: &str) -> ClientConfig {
     }
     client
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::sections::{self, Sections};
+    use crate::config::{Settings, Sources};
+
+    fn config(toml: &str) -> Kafka {
+        let known = ["kafka", "admin", "log", "lifecycle"];
+        let preset = Some(toml.to_owned());
+        let sources = Sources { defaults: &[sections::DEFAULTS], sections: &known, file: None, preset };
+        Sections::read(&Settings::load(&sources).unwrap()).unwrap().kafka
+    }
+
+    #[test]
+    fn an_acknowledgement_means_every_in_sync_replica() {
+        let client = producer(&config(""), "test");
+        assert_eq!(client.get("acks"), Some("all"));
+        assert_eq!(client.get("enable.idempotence"), Some("true"));
+    }
+
+    #[test]
+    fn a_consumer_stores_no_offset_by_itself_and_skips_nothing() {
+        let client = consumer(&config(""), "test", "group");
+        assert_eq!(client.get("enable.auto.commit"), Some("false"));
+        assert_eq!(client.get("enable.auto.offset.store"), Some("false"));
+        assert_eq!(client.get("auto.offset.reset"), Some("earliest"));
+    }
+
+    #[test]
+    fn tls_and_sasl_come_together_and_certificates_are_checked() {
+        let toml = "[kafka.tls]\nenabled = true\nca = 'PEM'\n[kafka.sasl]\nmechanism = 'SCRAM-SHA-512'\nusername = 'u'\npassword = 'p'";
+        let client = base(&config(toml), "test");
+        assert_eq!(client.get("security.protocol"), Some("sasl_ssl"));
+        assert_eq!(client.get("ssl.ca.pem"), Some("PEM"));
+        assert_eq!(client.get("sasl.mechanism"), Some("SCRAM-SHA-512"));
+        assert_eq!(client.get("enable.ssl.certificate.verification"), None, "the default verifies");
+        assert_eq!(base(&config("[kafka.tls]\nenabled = true"), "test").get("ssl.ca.location"), Some("probe"));
+    }
+
+    #[test]
+    fn every_setting_is_one_that_librdkafka_knows() {
+        for embedded in [false, true] {
+            let config = Kafka { embedded, ..config("") };
+            producer(&config, "test").create::<rdkafka::producer::BaseProducer>().unwrap();
+            consumer(&config, "test", "group").create::<rdkafka::consumer::BaseConsumer>().unwrap();
+        }
+    }
+}

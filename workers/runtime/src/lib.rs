@@ -37,6 +37,7 @@ mod schedule;
 mod scheduler;
 pub mod sink;
 mod state;
+mod topic_check;
 mod window;
 pub mod worker;
 

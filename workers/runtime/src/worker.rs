@@ -24,6 +24,7 @@ use crate::recorder::{Recorder, group};
 use crate::scheduler::{Commit, Event, Scheduler};
 use crate::sink::{Kind, Setup, Sink};
 use crate::state::{State, Windows};
+use crate::topic_check;
 use crate::window::Window;
 
 /// A consumer thread that does not turn for this long is not live. Handing partitions over may take `lifecycle.drain`.
@@ -80,6 +81,7 @@ impl Worker {
             config,
             events,
         };
+        parts.check_topics(producer.clone());
         let (leads, retry) = (mpsc::channel(), mpsc::channel());
         let consumers = vec![parts.consume(Source::Leads, leads.1)?, parts.consume(Source::Retry, retry.1)?];
         let scheduler = Scheduler {
@@ -109,6 +111,13 @@ impl Worker {
 }
 
 impl Parts<'_> {
+    fn check_topics(&self, producer: Producer) {
+        let topics = [Topic::Leads, Topic::Outcomes, Topic::Retry(self.name.clone()), Topic::DeadLetters(self.name.clone())];
+        let names = topics.iter().map(|topic| self.topics.name(topic)).collect();
+        let fit = self.process.health.condition(format!("{}: topics fit", self.name));
+        tokio::spawn(topic_check::run(producer, names, fit));
+    }
+
     fn consume(&self, source: Source, commits: mpsc::Receiver<Commit>) -> Result<oneshot::Receiver<()>, Fatal> {
         let (topic, window) = match source {
             Source::Leads => (Topic::Leads, &self.windows.leads),

@@ -9,12 +9,13 @@
 //! | log format, what may be logged at all | [`log`] |
 //! | how metrics are declared | [`mod@metrics`] |
 //! | `/livez`, `/readyz`, `/metrics` | [`admin`], [`health`] |
-//! | start, stop, exit codes | [`process`], [`lifecycle`] |
+//! | start, stop, exit codes | [`process`], [`lifecycle`], [`exit`] |
 //! | librdkafka settings, producing, topics | [`kafka`] |
 //! | certificates of TLS clients | [`tls`] |
 
 pub mod admin;
 pub mod config;
+pub mod exit;
 pub mod health;
 pub mod kafka;
 pub mod lifecycle;

@@ -60,7 +60,7 @@ impl Lifecycle {
             lifecycle.stop();
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
             tracing::warn!("second signal: ending at once");
-            std::process::exit(crate::process::Exit::Internal.code());
+            std::process::exit(crate::exit::Exit::Internal.code());
         });
         Ok(())
     }

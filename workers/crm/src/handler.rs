@@ -8,7 +8,7 @@ use leadline_runtime::sink::{Failure, Sink, SinkDown, Task, Verdict};
 
 use crate::config::{Config, ConnectorKind, OnExisting, TestLeads};
 use crate::metrics::Metrics;
-use crate::record::Record;
+use crate::record::{Record, Written};
 use crate::sql::Sql;
 
 /// Skipped: one of Microsoft's own test leads.
@@ -18,33 +18,6 @@ const TEST: Code = Code::of("test");
 pub enum Connector {
     /// Tables in SQLite or PostgreSQL.
     Sql(Sql),
-}
-
-/// What a write meant for the record in the CRM. In every case the CRM has what it is to have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
-    /// It is new.
-    Inserted,
-    /// It was there and has the values of this lead now.
-    Updated,
-    /// It was there and has the values of a newer lead.
-    Superseded,
-    /// It was there and is left alone, by configuration.
-    Kept,
-}
-
-impl Written {
-    const ALL: [Self; 4] = [Self::Inserted, Self::Updated, Self::Superseded, Self::Kept];
-
-    /// The label value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Inserted => "inserted",
-            Self::Updated => "updated",
-            Self::Superseded => "superseded",
-            Self::Kept => "kept",
-        }
-    }
 }
 
 /// The CRM sink.

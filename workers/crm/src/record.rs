@@ -118,6 +118,34 @@ impl std::fmt::Debug for Record<'_> {
     }
 }
 
+/// What a write meant for the record in the CRM. In every case the CRM has what it is to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is new.
+    Inserted,
+    /// It was there and has the values of this lead now.
+    Updated,
+    /// It was there and has the values of a newer lead.
+    Superseded,
+    /// It was there and is left alone, by configuration.
+    Kept,
+}
+
+impl Written {
+    /// Every one.
+    pub(crate) const ALL: [Self; 4] = [Self::Inserted, Self::Updated, Self::Superseded, Self::Kept];
+
+    /// The label value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inserted => "inserted",
+            Self::Updated => "updated",
+            Self::Superseded => "superseded",
+            Self::Kept => "kept",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,8 +18,7 @@ use tokio::time::Instant;
 
 use crate::classify;
 use crate::config::{self, OnExisting};
-use crate::handler::Written;
-use crate::record::Record;
+use crate::record::{Record, Written};
 
 /// Where the record of applied migrations is kept. Not sqlx's default name: the database may be shared with a program that
 /// uses that one.

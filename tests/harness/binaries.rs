@@ -8,6 +8,18 @@ use crate::environment;
 use crate::progress::timed;
 use crate::target::{profile, profile_dir, target_dir, workspace_dir};
 
+/// What cargo tells a test about its own package. Build scripts watch these, and would take them for a change: half of the
+/// dependencies would be built anew, now and at the next build without the tests.
+const OF_THIS_PACKAGE: [&str; 7] = [
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_LINKS",
+    "CARGO_PKG_NAME",
+    "CARGO_PKG_VERSION_MAJOR",
+    "CARGO_PKG_VERSION_MINOR",
+    "CARGO_PKG_VERSION_PATCH",
+    "CARGO_PKG_VERSION_PRE",
+];
+
 /// The programs of the workspace.
 #[derive(Clone, Debug)]
 pub struct Binaries {
@@ -56,6 +68,9 @@ fn build() -> Result<Binaries, String> {
     let mut cargo = Command::new(environment::cargo());
     cargo.args(["build", "--workspace", "--bins", "--profile", &profile(), "--target-dir"]).arg(target_dir());
     cargo.current_dir(workspace_dir());
+    for variable in OF_THIS_PACKAGE {
+        cargo.env_remove(variable);
+    }
     let folder = profile_dir();
     if folder.parent() != Some(target_dir().as_path()) {
         let triple = folder.parent().and_then(Path::file_name).ok_or("the target folder has an unknown shape")?;

@@ -11,6 +11,11 @@ pub(crate) fn require_all_tools() -> bool {
     env::var("LEADLINE_TESTS_REQUIRE").is_ok_and(|value| value == "all")
 }
 
+/// Whether a generated file that differs from the committed one replaces it.
+pub(crate) fn accept() -> bool {
+    env::var("LEADLINE_ACCEPT").is_ok_and(|value| value == "1")
+}
+
 /// The cargo that runs the tests.
 pub(crate) fn cargo() -> PathBuf {
     env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from)

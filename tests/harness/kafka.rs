@@ -27,7 +27,7 @@ use crate::guarded::Signal;
 use crate::progress::timed;
 use broker::Broker;
 pub(crate) use install::is_fetched;
-pub use records::Record;
+pub use records::{Record, records_at};
 
 const ADMIN_TIME: Duration = Duration::from_secs(30);
 
@@ -51,9 +51,22 @@ impl Cluster {
     /// # Errors
     /// A sentence with the last lines of a broker's log.
     pub fn start(brokers: usize) -> Result<Self, String> {
+        Self::listening((0..brokers).map(|_| Ports { clients: free_port(), controller: free_port() }).collect())
+    }
+
+    /// The same with one broker whose port is given.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`], and when something listens there already.
+    pub fn start_on(port: u16) -> Result<Self, String> {
+        std::net::TcpListener::bind(("127.0.0.1", port)).map_err(|error| format!("port {port} cannot be used: {error}"))?;
+        Self::listening(vec![Ports { clients: port, controller: free_port() }])
+    }
+
+    fn listening(ports: Vec<Ports>) -> Result<Self, String> {
+        let brokers = ports.len();
         let install = install::fetched()?;
         let data = tempfile::Builder::new().prefix("leadline-kafka-").tempdir().map_err(|error| error.to_string())?;
-        let ports: Vec<Ports> = (0..brokers).map(|_| Ports { clients: free_port(), controller: free_port() }).collect();
         let id = BASE64_URL_SAFE_NO_PAD.encode(uuid::Uuid::now_v7().as_bytes());
         let mut all: Vec<Broker> = (1..=brokers).map(|number| Broker::new(&install, data.path(), &ports, number)).collect();
         timed(&format!("starting {brokers} Kafka broker(s)"), || {

@@ -7,6 +7,7 @@
 pub mod binaries;
 pub mod blocking;
 pub mod certificate;
+pub mod committed;
 pub mod eventually;
 pub mod fixtures;
 pub mod guarded;

@@ -97,6 +97,11 @@ pub mod address {
     pub fn waiting(seconds: u32, rest: &str) -> String {
         format!("wait{seconds}+{rest}")
     }
+
+    /// One of the others fails the first few times only; then its mail is taken.
+    pub fn at_first(times: u32, address: &str) -> String {
+        format!("first{times}+{address}")
+    }
 }
 
 /// What the script reads from its argument.

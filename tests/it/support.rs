@@ -2,5 +2,7 @@
 //! posted to it, and outcomes read back from Kafka. No test belongs here.
 
 mod product;
+mod records;
 
 pub(crate) use product::{PATIENCE, Posted, Product, Running, Sinks, get, post};
+pub(crate) use records::{Database, Record};

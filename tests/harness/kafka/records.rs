@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use rdkafka::Message as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{BorrowedMessage, Headers as _};
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 
 use super::Cluster;
 
@@ -41,24 +40,33 @@ impl Cluster {
     /// When the topic does not exist or cannot be read.
     #[track_caller]
     pub fn records(&self, topic: &str) -> Vec<Record> {
-        let consumer: BaseConsumer = self
-            .client()
-            .set("group.id", "leadline-tests-look")
-            .set("enable.auto.commit", "false")
-            .set("enable.partition.eof", "true")
-            .set("auto.offset.reset", "earliest")
-            .create()
-            .expect("the settings are right");
-        let metadata = consumer.fetch_metadata(Some(topic), TIME).expect("the brokers must answer");
-        let partitions = metadata.topics().first().map(|topic| topic.partitions().len()).unwrap_or_default();
-        assert!(partitions > 0, "there is no topic `{topic}`");
-        let mut assignment = TopicPartitionList::new();
-        for partition in metadata.topics()[0].partitions() {
-            assignment.add_partition_offset(topic, partition.id(), Offset::Beginning).expect("the offset is right");
-        }
-        consumer.assign(&assignment).expect("the assignment is right");
-        read_to_ends(&consumer, topic, partitions)
+        records_at(self.bootstrap(), topic)
     }
+}
+
+/// Everything that lies in a topic of any broker now, such as the product's embedded one.
+///
+/// # Panics
+/// When the topic does not exist or cannot be read.
+#[track_caller]
+pub fn records_at(bootstrap: &str, topic: &str) -> Vec<Record> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .set("group.id", "leadline-tests-look")
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        .set("auto.offset.reset", "earliest")
+        .create()
+        .expect("the settings are right");
+    let metadata = consumer.fetch_metadata(Some(topic), TIME).expect("the brokers must answer");
+    let partitions = metadata.topics().first().map(|topic| topic.partitions().len()).unwrap_or_default();
+    assert!(partitions > 0, "there is no topic `{topic}`");
+    let mut assignment = TopicPartitionList::new();
+    for partition in metadata.topics()[0].partitions() {
+        assignment.add_partition_offset(topic, partition.id(), Offset::Beginning).expect("the offset is right");
+    }
+    consumer.assign(&assignment).expect("the assignment is right");
+    read_to_ends(&consumer, topic, partitions)
 }
 
 /// Reads until each partition has reported its end.

@@ -13,9 +13,19 @@ let down = '';
 
 const failure = (code) => Object.assign(new Error(`test answer ${code}`), { responseCode: code });
 
+/** How often each address has been named by `RCPT`. */
+const named = new Map();
+
+/** An address without its `first2+`; nothing when it was named more often than that. */
+function present(address) {
+    const [, times, rest] = address.match(/^first(\d+)\+(.*)$/) ?? [];
+    if (!times) return address;
+    return named.get(address) > Number(times) ? '' : rest;
+}
+
 /** The number behind a word in the local part: 451 for `code451+x@…` and the word `code`. */
 function wish(word, address) {
-    const found = address.match(new RegExp(`^${word}(\\d+)\\+`));
+    const found = present(address).match(new RegExp(`^${word}(\\d+)\\+`));
     return found && Number(found[1]);
 }
 
@@ -45,6 +55,7 @@ const server = new SMTPServer({
         done(right ? null : failure(535), { user: auth.username });
     },
     onRcptTo(address, _session, done) {
+        named.set(address.address, (named.get(address.address) ?? 0) + 1);
         const code = wish('code', address.address);
         done(code ? failure(code) : null);
     },
@@ -60,7 +71,7 @@ const server = new SMTPServer({
             const mail = { rcpt, from, data: Buffer.concat(chunks).toString('base64'), at: Date.now() };
             appendFileSync(journal, JSON.stringify(mail) + '\n');
             // Taken, but the sender never hears of it: the ambiguous case.
-            if (rcpt.some((to) => to.startsWith('silent+'))) return hangUp(server, session);
+            if (rcpt.some((to) => present(to).startsWith('silent+'))) return hangUp(server, session);
             setTimeout(done, 1000 * (wishes('wait') ?? 0));
         });
     },

@@ -7,8 +7,10 @@ use std::time::Duration;
 use leadline_proto::config::TokenHash;
 use leadline_proto::{Headers, Outcome};
 use leadline_tests::binaries::Binaries;
-use leadline_tests::kafka::Cluster;
+use leadline_tests::eventually::within;
+use leadline_tests::kafka::{Cluster, Record, records_at};
 use leadline_tests::process::Process;
+use leadline_tests::smtp::SmtpServer;
 use leadline_tests::{Stack, eventually, free_port};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -22,6 +24,14 @@ pub(crate) struct Sinks {
     pub(crate) email: String,
     /// URL of the CRM database; without it SQLite in the test's folder.
     pub(crate) crm_url: Option<String>,
+}
+
+impl Sinks {
+    /// Mail to this server, which speaks plain text; records in SQLite.
+    pub(crate) fn to(smtp: &SmtpServer) -> Self {
+        let email = format!("smtp.host = \"127.0.0.1\"\nsmtp.port = {}\nsmtp.tls = \"none\"", smtp.port());
+        Self { email, crm_url: None }
+    }
 }
 
 /// A configuration with names of its own, and what is started with it.
@@ -47,8 +57,13 @@ impl Posted {
     #[track_caller]
     pub(crate) fn lead_id(&self) -> Uuid {
         assert_eq!(self.status, 202, "{}", self.body);
-        let receipt: serde_json::Value = serde_json::from_str(&self.body).unwrap();
-        receipt["lead_id"].as_str().unwrap().parse().unwrap()
+        self.json()["lead_id"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// The body, which is JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap()
     }
 
     /// The value of a header; names are lower-case.
@@ -135,7 +150,19 @@ url = "{crm_url}"
 
     /// The endpoint's URL with its token.
     pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/v1/leads/{}?sig={}", self.ingest_port, self.endpoint, self.token)
+        self.url_of(&self.endpoint)
+    }
+
+    /// The URL of an endpoint that was added, with its token.
+    pub(crate) fn url_of(&self, endpoint: &str) -> String {
+        format!("http://127.0.0.1:{}/v1/leads/{endpoint}?sig={}", self.ingest_port, self.token)
+    }
+
+    /// Adds an endpoint with the same token; `toml` stands below `[endpoints.NAME]`. Only what is started later knows it.
+    pub(crate) fn add_endpoint(&self, name: &str, toml: &str) {
+        let hash = String::from(TokenHash::of(&self.token));
+        let config = std::fs::read_to_string(self.config()).unwrap();
+        std::fs::write(self.config(), format!("{config}\n[endpoints.{name}]\ntokens = [\"{hash}\"]\n{toml}\n")).unwrap();
     }
 
     /// A command of the product in this test's folder.
@@ -174,8 +201,12 @@ url = "{crm_url}"
 
     /// Starts a process without waiting for anything.
     pub(crate) fn spawn(&self, name: &str, program: &Path, args: &[&str]) -> Running {
+        self.spawn_command(name, self.command(program, args))
+    }
+
+    /// The same for a command that was changed, such as by environment variables.
+    pub(crate) fn spawn_command(&self, name: &str, mut command: Command) -> Running {
         let admin_port = free_port();
-        let mut command = self.command(program, args);
         command.env("LEADLINE__ADMIN__LISTEN", format!("127.0.0.1:{admin_port}"));
         let log = self.folder().join(format!("{name}-{admin_port}.log"));
         Running { process: Process::spawn(name, &command, &log), admin_port }
@@ -188,13 +219,7 @@ url = "{crm_url}"
 
     /// All outcomes that are in Kafka now.
     pub(crate) fn outcomes(&self, kafka: &Cluster) -> Vec<Outcome> {
-        let records = kafka.records(&self.topic("outcomes")).into_iter();
-        records
-            .filter_map(|record| {
-                let headers: Headers = record.headers.into_iter().collect();
-                Outcome::decode(&headers, &record.value.unwrap_or_default())
-            })
-            .collect()
+        outcomes_at(kafka.bootstrap(), &self.topic("outcomes"))
     }
 
     /// Waits until a sink has an outcome for the lead.
@@ -215,13 +240,18 @@ pub(crate) struct Running {
 impl Running {
     #[track_caller]
     pub(crate) fn wait_until_ready(&self) {
-        let url = format!("http://127.0.0.1:{}/readyz", self.admin_port);
-        eventually("a process to be ready", PATIENCE, || (get(&url)?.status == 200).then_some(()));
+        let ready = within("a process is ready", PATIENCE, || (self.admin("/readyz")?.status == 200).then_some(()));
+        ready.unwrap_or_else(|overdue| panic!("{overdue}; it printed:\n{}", self.process.output()));
+    }
+
+    /// What the admin port answers; `None` before it is open.
+    pub(crate) fn admin(&self, path: &str) -> Option<Posted> {
+        get(&format!("http://127.0.0.1:{}{path}", self.admin_port))
     }
 
     /// The text of `/metrics`.
     pub(crate) fn metrics(&self) -> String {
-        get(&format!("http://127.0.0.1:{}/metrics", self.admin_port)).expect("the admin port answers").body
+        self.admin("/metrics").expect("the admin port answers").body
     }
 
     /// Stops it by SIGTERM and returns the exit code.
@@ -229,6 +259,15 @@ impl Running {
         self.process.signal_term();
         self.process.wait_exit(PATIENCE)
     }
+}
+
+/// All outcomes that are in a topic of any broker now.
+pub(crate) fn outcomes_at(bootstrap: &str, topic: &str) -> Vec<Outcome> {
+    let decode = |record: Record| {
+        let headers: Headers = record.headers.into_iter().collect();
+        Outcome::decode(&headers, &record.value.unwrap_or_default())
+    };
+    records_at(bootstrap, topic).into_iter().filter_map(decode).collect()
 }
 
 /// Posts to any URL with any headers.

@@ -11,7 +11,7 @@ use leadline_tests::{Stack, Suite, Tool, eventually, fixtures};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::{Database, PATIENCE, Product, Record as CrmRecord, Running, Sinks, post};
+use crate::support::{Database, PATIENCE, Product, Row, Running, Sinks, post};
 use samples::Sample;
 
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
@@ -75,7 +75,7 @@ fn check_outcomes(product: &Product, outcomes: &[Outcome], sample: &Sample, lead
     }
 }
 
-fn check_record(database: &Database, records: &[CrmRecord], sample: &Sample, lead_id: Uuid) {
+fn check_record(database: &Database, records: &[Row], sample: &Sample, lead_id: Uuid) {
     let Some(record) = records.iter().find(|record| record["lead_id"] == lead_id.to_string()) else {
         assert!(sample.columns.is_empty(), "{} has no record", sample.name);
         return;
@@ -139,7 +139,8 @@ fn an_endpoint_can_feed_one_sink_only(stack: &Stack) {
     let (to_crm, to_email) = (posted("crm-only"), posted("email-only"));
     let product = delivery.finish([&to_crm, &to_email]);
     let status = |sink: &str, lead| product.outcome(stack.kafka(), sink, lead).status;
-    for (fed, other, lead) in [(&product.crm_sink, &product.email_sink, to_crm), (&product.email_sink, &product.crm_sink, to_email)]
+    for (fed, other, lead) in
+        [(&product.crm_sink, &product.email_sink, to_crm), (&product.email_sink, &product.crm_sink, to_email)]
     {
         assert!(matches!(status(fed, lead), Status::Delivered { .. }), "{fed} is fed");
         let Status::Skipped { rule } = status(other, lead) else { panic!("{other} is not fed") };

@@ -137,7 +137,8 @@ fn outcomes(product: &Product, kafka: &str, ids: &[Uuid]) -> BTreeMap<(Uuid, Str
         });
         let ends: BTreeMap<_, _> =
             outcomes.map(|outcome| ((outcome.lead_id, outcome.sink.to_string()), outcome.status)).collect();
-        let ended = |id: &Uuid| [&product.email_sink, &product.crm_sink].iter().all(|sink| ends.contains_key(&(*id, (*sink).clone())));
+        let ended =
+            |id: &Uuid| [&product.email_sink, &product.crm_sink].iter().all(|sink| ends.contains_key(&(*id, (*sink).clone())));
         ids.iter().all(ended).then_some(ends)
     })
 }

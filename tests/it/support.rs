@@ -4,5 +4,5 @@
 mod product;
 mod records;
 
-pub(crate) use product::{PATIENCE, Posted, Product, Running, Sinks, get, post};
-pub(crate) use records::{Database, Record};
+pub(crate) use product::{PATIENCE, Posted, Product, Running, Sinks, get, outcomes_at, post};
+pub(crate) use records::{Database, Row};

@@ -109,13 +109,7 @@ pub(super) const ALL: &[Sample] = &[
             ("test", "no"),
         ],
     },
-    Sample {
-        name: "validate-button",
-        subject: TEST_SUBJECT,
-        reply_to: Some(TEST_ADDRESS),
-        line: TEST_LINE,
-        columns: &[],
-    },
+    Sample { name: "validate-button", subject: TEST_SUBJECT, reply_to: Some(TEST_ADDRESS), line: TEST_LINE, columns: &[] },
     Sample {
         name: "validate-button-coded",
         subject: TEST_SUBJECT,

@@ -56,7 +56,10 @@ impl Site<'_> {
             ("a lead cut off half-way", sample[..sample.len() / 2].to_vec()),
             ("a lead with something behind it", [&sample[..], b" trailing"].concat()),
             ("two leads in one body", [&sample[..], &sample[..]].concat()),
-            ("Microsoft's test lead as its page prints it: a comma is missing", printed.replace("Contoso Test\",", "Contoso Test\"").into()),
+            (
+                "Microsoft's test lead as its page prints it: a comma is missing",
+                printed.replace("Contoso Test\",", "Contoso Test\"").into(),
+            ),
             ("bytes that are not UTF-8", b"{\"Description\":\"caf\xe9 Augustina\"}".to_vec()),
             ("UTF-16", "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect()),
             ("nested 65 deep", nested(65)),
@@ -92,7 +95,10 @@ impl Site<'_> {
         let missing = [
             ("an endpoint that does not exist", format!("/v1/leads/augustina{sig}")),
             ("a name that no endpoint can have", format!("/v1/leads/Augustina%20Offer{sig}")),
-            ("the endpoint in the wrong case", format!("{}{sig}", self.path().to_uppercase().replace("/V1/LEADS", "/v1/leads"))),
+            (
+                "the endpoint in the wrong case",
+                format!("{}{sig}", self.path().to_uppercase().replace("/V1/LEADS", "/v1/leads")),
+            ),
             ("a slash behind the endpoint", format!("{}/{sig}", self.path())),
             ("another path", format!("/augustina{sig}")),
         ];
@@ -138,7 +144,11 @@ impl Site<'_> {
             self.case("no length in the head", 202, vec![]).body(Body::Chunked(person(6))),
             self.case("exactly as large as the limit", 202, padded(LIMIT)),
             self.case("a byte order mark", 202, ["\u{feff}".as_bytes(), &person(7)].concat()),
-            self.case("other parameters beside `sig`", 202, person(8)).target(format!("{}?a=1&sig={}&b", self.path(), self.token)),
+            self.case("other parameters beside `sig`", 202, person(8)).target(format!(
+                "{}?a=1&sig={}&b",
+                self.path(),
+                self.token
+            )),
         ]
     }
 
@@ -147,8 +157,14 @@ impl Site<'_> {
         let odd: Vec<(&str, String)> = vec![
             ("an empty object", "{}".to_owned()),
             ("unknown members only", json!({"Augusta": {"Ada": [1, 2]}, "n": 1e99}).to_string()),
-            ("names in lower case", json!({"userdetails": {"firstname": "Augustina", "email": "lower@contoso.example"}}).to_string()),
-            ("names in upper case", json!({"USERDETAILS": {"FIRSTNAME": "Augustina", "EMAIL": "upper@contoso.example"}}).to_string()),
+            (
+                "names in lower case",
+                json!({"userdetails": {"firstname": "Augustina", "email": "lower@contoso.example"}}).to_string(),
+            ),
+            (
+                "names in upper case",
+                json!({"USERDETAILS": {"FIRSTNAME": "Augustina", "EMAIL": "upper@contoso.example"}}).to_string(),
+            ),
             ("a number for `Phone`", json!({"UserDetails": {"Phone": 16175555555_u64}}).to_string()),
             ("an array for `Company`", json!({"UserDetails": {"Company": ["Contoso", "Fabrikam"]}}).to_string()),
             ("an object for `FirstName`", json!({"UserDetails": {"FirstName": {"given": "Augustina"}}}).to_string()),
@@ -158,11 +174,20 @@ impl Site<'_> {
             ("no e-mail address for `Email`", json!({"UserDetails": {"Email": "Augustina at Contoso"}}).to_string()),
             ("NUL in a name", r#"{"UserDetails":{"FirstName":"Augus\u0000tina","LastName":"\u0000"}}"#.to_owned()),
             ("half of a surrogate pair", r#"{"UserDetails":{"FirstName":"Augustina \ud83d"}}"#.to_owned()),
-            ("a member given twice", r#"{"UserDetails":{"FirstName":"","FirstName":"Augustina","firstname":"Second"}}"#.to_owned()),
+            (
+                "a member given twice",
+                r#"{"UserDetails":{"FirstName":"","FirstName":"Augustina","firstname":"Second"}}"#.to_owned(),
+            ),
             ("CR and LF in a name", json!({"UserDetails": {"FirstName": "Augustina\r\nBcc: all@contoso.example"}}).to_string()),
-            ("a name of 10,000 characters", json!({"UserDetails": {"FirstName": "Augustina".repeat(1112)[..10_000]}}).to_string()),
+            (
+                "a name of 10,000 characters",
+                json!({"UserDetails": {"FirstName": "Augustina".repeat(1112)[..10_000]}}).to_string(),
+            ),
             ("nested 64 deep", String::from_utf8(nested(64)).unwrap()),
-            ("an action that nobody knows", json!({"UserDetails": {"LastName": "Augustina"}, "ActionCode": "Augmented"}).to_string()),
+            (
+                "an action that nobody knows",
+                json!({"UserDetails": {"LastName": "Augustina"}, "ActionCode": "Augmented"}).to_string(),
+            ),
         ];
         let samples = fixtures::lead_names().into_iter().filter(|name| name != "empty");
         let samples = samples.map(|name| self.case(sample_title(&name), 202, fixtures::lead(&name)));

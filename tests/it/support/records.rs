@@ -38,11 +38,11 @@ pub(crate) enum Database {
 }
 
 /// A row: text by column; absent is empty, flags are `yes` and `no`.
-pub(crate) type Record = BTreeMap<&'static str, String>;
+pub(crate) type Row = BTreeMap<&'static str, String>;
 
 impl Database {
     /// All rows of `lead`.
-    pub(crate) fn records(&self) -> Vec<Record> {
+    pub(crate) fn records(&self) -> Vec<Row> {
         let texts = TEXTS.map(|column| format!("COALESCE(CAST({column} AS TEXT), '')"));
         let flags = FLAGS.map(|column| format!("CASE WHEN {column} THEN 'yes' ELSE 'no' END"));
         let columns = texts.into_iter().chain(flags).collect::<Vec<_>>().join(&format!(" || '{DIVIDER}' || "));

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, Parser};
 use leadline_platform::kafka::{Producer, settings};
 use leadline_platform::process::{self, Fatal, Process};
 use leadline_proto::SinkName;
@@ -25,7 +25,9 @@ struct Args {
 
 /// Runs the worker binary of one kind of sink.
 pub fn main<K: Kind>() -> ExitCode {
-    let args = Args::parse();
+    // The arguments are declared here, once for all workers; the name is that of the binary.
+    let matches = Args::command().name(format!("leadline-{}", K::KIND)).get_matches();
+    let args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let defaults = [leadline_proto::config::DEFAULTS, config::DEFAULTS];
     process::run(&args.common, &defaults, SECTIONS, |process| run::<K>(process, args.sink))
 }

@@ -32,6 +32,7 @@ pub struct Crm;
 
 impl Kind for Crm {
     const KIND: &'static str = "crm";
+    const BINARY: &'static str = "leadline-crm";
     const DEFAULTS: &'static str = config::DEFAULTS;
     type Sink = Handler;
 

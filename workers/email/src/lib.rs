@@ -33,6 +33,7 @@ pub struct Email;
 
 impl Kind for Email {
     const KIND: &'static str = "email";
+    const BINARY: &'static str = "leadline-email";
     const DEFAULTS: &'static str = config::DEFAULTS;
     type Sink = handler::EmailSink;
 

@@ -127,6 +127,8 @@ pub trait Sink: Send + Sync + 'static {
 pub trait Kind {
     /// The kind's name.
     const KIND: &'static str;
+    /// The name of its binary.
+    const BINARY: &'static str;
     /// Commented defaults of its section.
     const DEFAULTS: &'static str;
     /// What it builds.

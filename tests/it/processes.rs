@@ -67,6 +67,9 @@ fn workers_hand_over_partitions(stack: &Stack) {
         (counts.iter().all(|count| *count > 0) && counts.iter().sum::<u32>() == PARTITIONS).then_some(())
     });
     leads.extend(post_leads(&product, 140..170));
+    eventually("the first has leads in flight", PATIENCE, || {
+        (gauge(&first, "leadline_in_flight_leads", &[("sink", &product.email_sink)]) > 0).then_some(())
+    });
     first.process.signal_term();
     leads.extend(post_leads(&product, 170..200));
     assert_eq!(first.process.wait_exit(PATIENCE), 0);
@@ -87,14 +90,19 @@ fn post_leads(product: &Product, numbers: std::ops::Range<usize>) -> Vec<Uuid> {
     numbers.map(|number| post(&product.url_of("many"), lead(number).into_bytes(), JSON).lead_id()).collect()
 }
 
-/// Partitions of the topic `leads` that a worker has; 0 before it is there.
+/// Partitions of the topic `leads` that a worker has.
 fn assigned(worker: &Running, sink: &str) -> u32 {
+    gauge(worker, "leadline_consumer_assigned_partitions", &[("sink", sink), ("source", "leads")])
+}
+
+/// A figure of a worker; 0 before it is there.
+fn gauge(worker: &Running, name: &str, labels: &[(&str, &str)]) -> u32 {
     let metrics = worker.admin("/metrics").map(|answer| answer.body).unwrap_or_default();
-    let labels = [format!("sink=\"{sink}\""), "source=\"leads\"".to_owned()];
-    let ours = |line: &&str| {
-        line.starts_with("leadline_consumer_assigned_partitions{") && labels.iter().all(|label| line.contains(label))
+    let wanted = |line: &&str| {
+        let has = |(label, value): &(&str, &str)| line.contains(&format!("{label}=\"{value}\""));
+        line.starts_with(&format!("{name}{{")) && labels.iter().all(has)
     };
-    let value = metrics.lines().find(ours).and_then(|line| line.rsplit(' ').next());
+    let value = metrics.lines().find(wanted).and_then(|line| line.rsplit(' ').next());
     value.map_or(0, |value| value.parse().unwrap())
 }
 
@@ -137,7 +145,7 @@ fn ingest_without_kafka_asks_to_come_again(stack: &Stack) {
     let ready = ingest.admin("/readyz").unwrap();
     assert_eq!((ready.status, ready.body.as_str()), (503, "not ready: ingest: Kafka answers\n"));
     assert_eq!(ingest.admin("/livez").map(|live| live.status), Some(200), "Kafka is no reason to restart it");
-    assert_eq!(ingest.stop(), 0, "it never ends for Kafka");
+    assert!(ingest.process.is_running(), "it never ends for Kafka");
 }
 
 fn each_has_an_admin_port(stack: &Stack) {

@@ -3,22 +3,20 @@
 //! The test produces `docs/reference/bad-input.md`. Inputs: `cases`. Needs nothing but the product itself.
 
 mod cases;
-mod http;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use cases::{Case, Site};
-use http::{Answer, Body};
-use leadline_proto::{Headers, Outcome, Status};
+use leadline_proto::Status;
 use leadline_tests::binaries::Binaries;
 use leadline_tests::committed::assert_committed;
-use leadline_tests::kafka::records_at;
 use leadline_tests::{Stack, Suite, eventually};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::support::{PATIENCE, Product, Running, Sinks};
+use crate::support::http::{Answer, Body};
+use crate::support::{PATIENCE, Product, Running, Sinks, outcomes_at};
 
 const TABLE: &str = "docs/reference/bad-input.md";
 /// Shorter words stand in answers by themselves.
@@ -130,11 +128,7 @@ fn lead_id(answer: &Answer) -> Option<Uuid> {
 /// All outcomes, once there is one of each accepted lead at both sinks.
 fn outcomes(product: &Product, kafka: &str, ids: &[Uuid]) -> BTreeMap<(Uuid, String), Status> {
     eventually("an outcome of each accepted lead at both sinks", PATIENCE, || {
-        let records = records_at(kafka, &product.topic("outcomes")).into_iter();
-        let outcomes = records.filter_map(|record| {
-            let headers: Headers = record.headers.into_iter().collect();
-            Outcome::decode(&headers, &record.value.unwrap_or_default())
-        });
+        let outcomes = outcomes_at(kafka, &product.topic("outcomes")).into_iter();
         let ends: BTreeMap<_, _> =
             outcomes.map(|outcome| ((outcome.lead_id, outcome.sink.to_string()), outcome.status)).collect();
         let ended =

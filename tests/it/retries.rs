@@ -5,8 +5,6 @@
 
 mod poison;
 
-use std::time::Duration;
-
 use leadline_proto::dead_letter::{DeadLetter, ErrorKind};
 use leadline_proto::headers::MAYBE_DUPLICATE;
 use leadline_proto::keys::recipient_hash;
@@ -81,6 +79,13 @@ impl<'a> Mailing<'a> {
     fn wait_for_metric(&self, series: &str, value: &str) {
         let wanted = |line: &str| line.contains(series) && line.ends_with(value);
         eventually(&format!("{series} is {value}"), PATIENCE, || self.email.metrics().lines().any(wanted).then_some(()));
+    }
+
+    /// Waits until the worker has found the mail server down that many times more.
+    fn wait_for_failed_probes(&self, probes: usize) {
+        let failed = || self.email.process.output().matches("the sink is still down").count();
+        let before = failed();
+        eventually("the mail server is probed in vain", PATIENCE, || (failed() >= before + probes).then_some(()));
     }
 }
 
@@ -198,10 +203,8 @@ fn mail_server_down(stack: &Stack) {
         smtp.down(how);
         let ids: Vec<_> = (0..5).map(|_| mailing.post_to("down")).collect();
         mailing.wait_for_metric("leadline_sink_circuit_state{", "state=\"open\"} 1");
-        // Longer than a lead that fails by itself would last.
-        let probes = Duration::from_secs(4);
-        let start = std::time::Instant::now();
-        eventually("some probes have failed", PATIENCE, || (start.elapsed() > probes).then_some(()));
+        // By then a lead that fails by itself would have been given up.
+        mailing.wait_for_failed_probes(3);
         assert_eq!(smtp.received().len(), taken);
         assert!(mailing.records("retry").is_empty() && mailing.records("dlq").is_empty(), "{how:?}");
         smtp.up();

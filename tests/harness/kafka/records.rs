@@ -1,9 +1,11 @@
-//! Looking into a topic from outside, without a group and without leaving a trace.
+//! Looking into a topic from outside, without a group and without leaving a trace; and putting a record there that the product
+//! would not write.
 
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::message::{BorrowedMessage, Headers as _};
+use rdkafka::message::{BorrowedMessage, Header, Headers as _, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 
 use super::Cluster;
@@ -67,6 +69,23 @@ pub fn records_at(bootstrap: &str, topic: &str) -> Vec<Record> {
     }
     consumer.assign(&assignment).expect("the assignment is right");
     read_to_ends(&consumer, topic, partitions)
+}
+
+/// Puts a record into a topic of any broker, as it is: its partition, key, value and headers. Its offset will be another.
+///
+/// # Panics
+/// When the broker does not take it.
+#[track_caller]
+pub fn produce_at(bootstrap: &str, topic: &str, record: &Record) {
+    let mut settings = ClientConfig::new();
+    settings.set("bootstrap.servers", bootstrap).set("acks", "all");
+    let producer: ThreadedProducer<DefaultProducerContext> = settings.create().expect("the settings are right");
+    let empty = OwnedHeaders::new();
+    let headers = record.headers.iter().fold(empty, |all, (key, value)| all.insert(Header { key, value: Some(value) }));
+    let message = BaseRecord::<[u8], [u8]>::to(topic).partition(record.partition).headers(headers);
+    let message = BaseRecord { key: record.key.as_deref(), payload: record.value.as_deref(), ..message };
+    producer.send(message).map_err(|(error, _)| error).expect("the queue is empty");
+    producer.flush(TIME).expect("the broker must answer");
 }
 
 /// Reads until each partition has reported its end.

@@ -11,7 +11,8 @@ const { SMTPServer } = (await import(pathToFileURL(options.module))).default;
 const journal = join(options.folder, 'journal.jsonl');
 let down = '';
 
-const failure = (code) => Object.assign(new Error(`test answer ${code}`), { responseCode: code });
+/** A negative answer. Like many servers it repeats the address that it is about. */
+const failure = (code, address = '') => Object.assign(new Error(`test answer ${code} <${address}>`), { responseCode: code });
 
 /** How often each address has been named by `RCPT`. */
 const named = new Map();
@@ -57,7 +58,7 @@ const server = new SMTPServer({
     onRcptTo(address, _session, done) {
         named.set(address.address, (named.get(address.address) ?? 0) + 1);
         const code = wish('code', address.address);
-        done(code ? failure(code) : null);
+        done(code ? failure(code, address.address) : null);
     },
     onData(stream, session, done) {
         const chunks = [];
@@ -66,7 +67,7 @@ const server = new SMTPServer({
             const rcpt = session.envelope.rcptTo.map((to) => to.address);
             const wishes = (word) => rcpt.map((to) => wish(word, to)).find(Boolean);
             const refused = wishes('data');
-            if (refused) return done(failure(refused));
+            if (refused) return done(failure(refused, rcpt.join(' ')));
             const from = session.envelope.mailFrom.address;
             const mail = { rcpt, from, data: Buffer.concat(chunks).toString('base64'), at: Date.now() };
             appendFileSync(journal, JSON.stringify(mail) + '\n');

@@ -10,6 +10,7 @@ use leadline_tests::binaries::Binaries;
 
 use super::trial::Trial;
 
+const PERSON_KEY: &str = "[ingest]\nperson_key = \"a secret of the tests\"\n";
 /// Sinks, so that each worker finds its own.
 const SINKS: &str =
     "[sinks.email]\nkind = \"email\"\nfrom = \"Leadline <leads@contoso.example>\"\n[sinks.crm]\nkind = \"crm\"\n";
@@ -86,7 +87,8 @@ fn bad_keys() -> Vec<Bad> {
 fn a_bad_key_stops_each_program_that_reads_it() {
     for Bad { toml, key, programs } in bad_keys() {
         let trial = Trial::new();
-        fs::write(trial.folder().join("leadline.toml"), format!("{toml}\n{SINKS}")).unwrap();
+        let rest = if toml.starts_with("[ingest]") { SINKS.to_owned() } else { format!("{PERSON_KEY}{SINKS}") };
+        fs::write(trial.folder().join("leadline.toml"), format!("{toml}\n{rest}")).unwrap();
         for (program, args) in programs {
             let output = trial.command(&program, args).output().unwrap();
             check_refusal(&output, key, &format!("{} {}", program.display(), args.join(" ")));

@@ -18,7 +18,7 @@ use crate::support::{Database, PATIENCE, Posted, Row, outcomes_at, post};
 /// The folder of a person who tries the product: no configuration, nothing at all.
 pub(super) struct Trial(TempDir);
 
-/// A running trial, as its one JSON object tells.
+/// A running trial, as it tells itself.
 #[derive(Deserialize)]
 pub(super) struct Up {
     pub(super) url: String,
@@ -65,8 +65,13 @@ impl Trial {
         Up { process: Some(process), ..up }
     }
 
+    /// The running trial, as its folder tells.
+    pub(super) fn running(&self) -> Up {
+        serde_json::from_slice(&fs::read(self.data().join("up.json")).unwrap()).unwrap()
+    }
+
     /// Names of the mails in the outbox; each begins with the lead's id.
-    pub(super) fn mails(&self) -> Vec<String> {
+    fn mails(&self) -> Vec<String> {
         let files = fs::read_dir(self.outbox()).into_iter().flatten();
         let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
         names.filter(|name| name.ends_with(".eml")).collect()
@@ -82,8 +87,7 @@ impl Trial {
 
     /// The CRM's records.
     pub(super) fn rows(&self) -> Vec<Row> {
-        let file = self.data().join("crm.db");
-        if file.exists() { Database::Sqlite(file).records() } else { Vec::new() }
+        Database::Sqlite(self.data().join("crm.db")).records()
     }
 
     /// Puts a file where the outbox would be.

@@ -3,7 +3,7 @@
 use leadline_tests::fixtures;
 use serde_json::json;
 
-use super::http::{Body, Request};
+use crate::support::http::{Body, Request};
 
 /// The limit of the default configuration.
 const LIMIT: usize = 64 * 1024;

@@ -2,10 +2,8 @@
 
 use leadline_proto::dead_letter::{DeadLetter, ErrorKind};
 use leadline_proto::{Code, Status};
-use leadline_tests::kafka::{Cluster, Record};
+use leadline_tests::kafka::{Record, produce_at};
 use leadline_tests::{Stack, eventually};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use uuid::Uuid;
 
 use super::{Mailing, PATIENT, assert_kept, delivered, headers, own};
@@ -42,24 +40,13 @@ fn spoilt(good: &Record) -> Vec<Poison> {
     ]
 }
 
-/// Puts a record beside the good one.
-fn produce(cluster: &Cluster, topic: &str, record: &Record) {
-    let producer: ThreadedProducer<_> = cluster.client().set("acks", "all").create().unwrap();
-    let all =
-        record.headers.iter().fold(OwnedHeaders::new(), |all, (key, value)| all.insert(Header { key, value: Some(value) }));
-    let base = BaseRecord::<[u8], [u8]>::to(topic).partition(record.partition).headers(all);
-    let base = BaseRecord { key: record.key.as_deref(), payload: record.value.as_deref(), ..base };
-    producer.send(base).map_err(|(error, _)| error).unwrap();
-    producer.flush(PATIENCE).unwrap();
-}
-
 pub(crate) fn stops_nobody(stack: &Stack) {
     let contact = own(stack, "poison");
     let mailing = Mailing::start(stack, stack.smtp(), PATIENT, &[("good", &[&contact])]);
     assert!(delivered(&mailing.outcome_at("good"), false));
     let poisons = spoilt(&mailing.records("leads")[0]);
     let topic = mailing.product.topic("leads");
-    poisons.iter().for_each(|poison| produce(stack.kafka(), &topic, &poison.record));
+    poisons.iter().for_each(|poison| produce_at(stack.kafka().bootstrap(), &topic, &poison.record));
     // The same person, so the same partition: behind all of them.
     assert!(delivered(&mailing.outcome_at("good"), false), "the next lead must be delivered");
     assert_eq!(stack.smtp().received_for(&contact).len(), 2);

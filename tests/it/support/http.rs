@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use crate::support::PATIENCE;
+use super::PATIENCE;
 
 /// A request as it goes over the wire.
 pub(crate) struct Request {

@@ -16,6 +16,7 @@ use leadline_proto::{AcceptedLead, Code, SinkName, Status};
 
 use crate::call::Caller;
 use crate::config::Retry;
+use crate::memory::Known;
 use crate::record::Received;
 use crate::recorder::Recorder;
 use crate::schedule::{self, InPlace};
@@ -49,9 +50,14 @@ pub(crate) struct Attempts<S> {
 impl<S: Sink> Attempts<S> {
     /// Handles one record.
     pub(crate) async fn run(&self, record: &Received) -> Ended {
-        match AcceptedLead::decode(&record.headers, &record.value) {
+        match AcceptedLead::decode(&record.headers, record.value.as_deref().unwrap_or_default()) {
             Err(error) => {
                 self.recorder.poison(record, poison_code(&error)).await;
+                Ended::Done
+            }
+            Ok(lead) if let Known::DeadLettered(code) = &record.known => {
+                let status = Status::DeadLettered { code: code.clone() };
+                self.recorder.outcome(record, &lead, &History::read(&record.headers), status).await;
                 Ended::Done
             }
             Ok(lead) if !self.routed(&lead) => {

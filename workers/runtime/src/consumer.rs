@@ -135,14 +135,12 @@ impl<'a> Turns<'a> {
     /// Commits the latest positions, unless their partition has been given up since.
     fn commit(&self) {
         let mut positions = HashMap::new();
-        for ((partition, offset), epoch) in self.setup.commits.try_iter().flatten() {
-            if self.consumer.context().epoch(partition) == Some(epoch) {
-                positions.insert(partition, offset);
+        for (position, epoch) in self.setup.commits.try_iter().flatten() {
+            if self.consumer.context().epoch(position.partition) == Some(epoch) {
+                positions.insert(position.partition, position);
             }
         }
-        if !positions.is_empty() {
-            commit(self.consumer, &self.setup.topic, positions, CommitMode::Async);
-        }
+        commit(self.consumer, &self.setup.topic, positions.into_values(), CommitMode::Async);
     }
 
     fn take(&mut self) -> Vec<Received> {
@@ -210,9 +208,11 @@ impl<'a> Turns<'a> {
 
 fn commit(consumer: &BaseConsumer<Context>, topic: &str, positions: impl IntoIterator<Item = Position>, mode: CommitMode) {
     let mut list = TopicPartitionList::new();
-    for (partition, offset) in positions {
+    for Position { partition, offset, floor } in positions {
+        let mut element = list.add_partition(topic, partition);
+        element.set_metadata(floor.to_string());
         // `commit` takes the next offset to be read, which is what a position is.
-        if let Err(error) = list.add_partition_offset(topic, partition, Offset::Offset(offset)) {
+        if let Err(error) = element.set_offset(Offset::Offset(offset)) {
             tracing::error!(%error, partition, offset, "no valid position");
         }
     }

@@ -1,24 +1,39 @@
-//! Which offset of a partition may be committed: the end of the contiguous finished prefix, and nothing else.
+//! Which offset of a partition may be committed: the end of the contiguous finished prefix, and nothing else; and from where
+//! a restart there must read back.
 //!
 //! Pure bookkeeping for one partition and one assignment of it. Offsets may have gaps (transaction markers, expired records);
 //! nothing here assumes that they are dense. Who commits, and when, is the consumer's.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+
+use crate::floor::Floor;
 
 /// The open offsets of one partition since it was assigned.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Ledger {
-    open: BTreeSet<i64>,
+    /// Each with the floor at the time it was taken.
+    open: BTreeMap<i64, Floor>,
     /// The offset after the last one taken.
     next: Option<i64>,
     /// The position that was last handed out for a commit.
     handed_out: Option<i64>,
+    /// From where this assignment has read back.
+    base: Floor,
+    /// Where the topic ended when this assignment read back. What stands for leads below was possibly written by an earlier
+    /// owner, so until the position has passed it, the next one must read back from where this one did.
+    horizon: i64,
 }
 
 impl Ledger {
-    /// Notes that a record was taken from the topic. Its lead is open until [`Ledger::finish`].
-    pub(crate) fn take(&mut self, offset: i64) {
-        self.open.insert(offset);
+    /// A partition that was just assigned.
+    pub(crate) fn new(base: Floor, horizon: i64) -> Self {
+        Self { open: BTreeMap::new(), next: None, handed_out: None, base, horizon }
+    }
+
+    /// Notes that a record was taken from the topic, and how far its trails reach now. Its lead is open until
+    /// [`Ledger::finish`].
+    pub(crate) fn take(&mut self, offset: i64, floor: Floor) {
+        self.open.insert(offset, floor);
         self.next = self.next.max(Some(offset + 1));
     }
 
@@ -30,7 +45,20 @@ impl Ledger {
     /// The offset to go on from after a restart: the oldest open one, or the end of what was taken. `None` before the first
     /// record.
     pub(crate) fn position(&self) -> Option<i64> {
-        self.open.first().copied().or(self.next)
+        self.open.first_key_value().map(|(offset, _)| *offset).or(self.next)
+    }
+
+    /// From where a restart at the position must read back; `now` is how far the trails reach.
+    pub(crate) fn floor(&self, now: Floor) -> Floor {
+        if self.position() < Some(self.horizon) {
+            return self.base;
+        }
+        self.open.first_key_value().map_or(now, |(_, floor)| *floor)
+    }
+
+    /// Whether the position has passed all leads that an earlier owner may have handled.
+    pub(crate) fn is_past_horizon(&self) -> bool {
+        self.position() >= Some(self.horizon)
     }
 
     /// The position, if it is not the one that was last handed out.
@@ -52,14 +80,21 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::floor::Trail;
     use proptest::prelude::*;
+
+    fn floor(outcomes: i64) -> Floor {
+        let mut floor = Floor::default();
+        floor.raise(Trail::Outcomes, outcomes);
+        floor
+    }
 
     #[test]
     fn the_position_is_the_oldest_open_offset() {
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::new(Floor::default(), 0);
         assert_eq!(ledger.position(), None);
         for offset in [5, 6, 9] {
-            ledger.take(offset);
+            ledger.take(offset, Floor::default());
         }
         ledger.finish(6);
         assert_eq!(ledger.moved(), Some(5));
@@ -72,14 +107,29 @@ mod tests {
         assert_eq!(ledger.moved(), Some(10));
     }
 
+    #[test]
+    fn below_the_horizon_a_restart_reads_back_as_far_as_this_one_did() {
+        let mut ledger = Ledger::new(floor(3), 7);
+        ledger.take(5, floor(10));
+        ledger.take(6, floor(11));
+        ledger.take(7, floor(12));
+        ledger.finish(5);
+        assert_eq!(ledger.floor(floor(20)), floor(3), "6 may have been handled by an earlier owner");
+        ledger.finish(6);
+        assert!(ledger.is_past_horizon());
+        assert_eq!(ledger.floor(floor(20)), floor(12));
+        ledger.finish(7);
+        assert_eq!(ledger.floor(floor(20)), floor(20));
+    }
+
     proptest! {
         /// Whatever the gaps and the order of completion: no open offset lies below the position, the position never goes
         /// back, and when all is done it is the end.
         #[test]
         fn no_open_lead_is_ever_below_the_position(gaps in prop::collection::vec(1i64..5, 1..60), seed in any::<u64>()) {
             let offsets: Vec<i64> = gaps.iter().scan(0, |at, gap| { *at += gap; Some(*at) }).collect();
-            let mut ledger = Ledger::default();
-            offsets.iter().for_each(|offset| ledger.take(*offset));
+            let mut ledger = Ledger::new(Floor::default(), 0);
+            offsets.iter().for_each(|offset| ledger.take(*offset, floor(*offset)));
             let mut open = offsets.clone();
             let mut last = ledger.position();
             let mut random = seed;
@@ -90,6 +140,7 @@ mod tests {
                 let position = ledger.position();
                 prop_assert!(open.iter().all(|offset| Some(*offset) >= position));
                 prop_assert!(position >= last);
+                prop_assert!(open.iter().all(|offset| floor(*offset).of(Trail::Outcomes) >= ledger.floor(floor(1000)).of(Trail::Outcomes)));
                 last = position;
             }
             prop_assert_eq!(ledger.position(), offsets.last().map(|offset| offset + 1));

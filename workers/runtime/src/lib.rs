@@ -16,6 +16,7 @@
 //! | limits, tries, deadlines | [`config`] |
 //! | who may run next | `lanes` |
 //! | which offset may be committed | `ledger` |
+//! | what is read back after a restart | `recall`, `memory`, `floor` |
 //! | what happens to a record, step by step | `attempt`, `call` |
 //! | when to try again | `schedule` |
 //! | what happens while a sink is down | `breaker` |
@@ -27,10 +28,13 @@ mod breaker;
 mod call;
 pub mod config;
 mod consumer;
+mod floor;
 mod lanes;
 mod ledger;
+mod memory;
 pub mod metrics;
 pub mod process;
+mod recall;
 mod record;
 mod recorder;
 mod schedule;

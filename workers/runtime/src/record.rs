@@ -3,6 +3,8 @@
 use leadline_platform::kafka::rdkafka::message::{BorrowedMessage, Headers as _, Message};
 use leadline_proto::Headers;
 
+use crate::memory::Known;
+
 /// Which of a worker's two topics a record comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Source {
@@ -37,26 +39,32 @@ pub(crate) struct Received {
     pub(crate) slot: Slot,
     pub(crate) key: Option<Vec<u8>>,
     pub(crate) headers: Headers,
-    pub(crate) value: Vec<u8>,
+    pub(crate) value: Option<Vec<u8>>,
+    /// What stands for it already, from before its partition was assigned.
+    pub(crate) known: Known,
+}
+
+/// The headers of a message.
+pub(crate) fn headers(message: &BorrowedMessage<'_>) -> Headers {
+    let Some(headers) = message.headers() else { return Headers::new() };
+    headers.iter().filter_map(|header| header.value.map(|value| (header.key, value))).collect()
 }
 
 impl Received {
     /// Copies a message.
     pub(crate) fn copy(message: &BorrowedMessage<'_>, source: Source, epoch: u64) -> Self {
-        let headers = message
-            .headers()
-            .map(|headers| headers.iter().filter_map(|header| header.value.map(|value| (header.key, value))).collect());
         Self {
             slot: Slot { source, partition: message.partition(), epoch, offset: message.offset() },
             key: message.key().map(<[u8]>::to_vec),
-            headers: headers.unwrap_or_default(),
-            value: message.payload().unwrap_or_default().to_vec(),
+            headers: headers(message),
+            value: message.payload().map(<[u8]>::to_vec),
+            known: Known::Open,
         }
     }
 
     /// About how much memory the record takes.
     pub(crate) fn bytes(&self) -> usize {
         let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        self.value.len() + headers + self.key.as_ref().map_or(0, Vec::len)
+        headers + self.value.as_ref().map_or(0, Vec::len) + self.key.as_ref().map_or(0, Vec::len)
     }
 }

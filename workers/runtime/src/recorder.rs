@@ -11,6 +11,7 @@ use leadline_proto::retry::{History, Wait};
 use leadline_proto::topics::Topic;
 use leadline_proto::{AcceptedLead, Code, Headers, Outcome, SinkName, Status};
 
+use crate::floor::{Floors, Trail};
 use crate::metrics::RuntimeMetrics;
 use crate::record::{Received, Source};
 
@@ -25,6 +26,8 @@ pub(crate) struct Recorder {
     pub(crate) topics: Topics,
     pub(crate) sink: SinkName,
     pub(crate) metrics: Arc<RuntimeMetrics>,
+    /// Raised with every acknowledged record.
+    pub(crate) floors: Arc<Floors>,
 }
 
 impl Recorder {
@@ -48,7 +51,7 @@ impl Recorder {
     }
 
     async fn write_outcome(&self, record: &Received, outcome: &Outcome) {
-        self.publish(record, Topic::Outcomes, outcome.headers(), outcome.encode()).await;
+        self.publish(record, Trail::Outcomes, outcome.headers(), Some(outcome.encode())).await;
         self.metrics.outcomes.with_label_values(&[outcome.status.as_str()]).inc();
         tracing::debug!(lead_id = %outcome.lead_id, sink = %self.sink, status = outcome.status.as_str(), "recorded");
     }
@@ -58,7 +61,7 @@ impl Recorder {
         let history = History { round: history.round + 1, ..history.clone() };
         let mut headers = record.headers.clone();
         history.write(wait, &mut headers);
-        self.publish(record, Topic::Retry(self.sink.clone()), headers, record.value.clone()).await;
+        self.publish(record, Trail::Retry, headers, record.value.clone()).await;
         self.metrics.retries.with_label_values(&[wait.class.as_str()]).inc();
         tracing::info!(
             lead_id = record.headers.text(leadline_proto::headers::CE_ID),
@@ -118,7 +121,7 @@ impl Recorder {
         };
         let mut headers = record.headers.clone();
         letter.write(&mut headers);
-        self.publish(record, Topic::DeadLetters(self.sink.clone()), headers, record.value.clone()).await;
+        self.publish(record, Trail::DeadLetters, headers, record.value.clone()).await;
         self.metrics.dead_letters.with_label_values(&[kind.as_str()]).inc();
         tracing::error!(
             lead_id = record.headers.text(leadline_proto::headers::CE_ID),
@@ -128,14 +131,20 @@ impl Recorder {
     }
 
     /// Publishes to the same partition the record came from: all topics of a sink share key and partition count.
-    async fn publish(&self, record: &Received, topic: Topic, headers: Headers, value: Vec<u8>) {
+    async fn publish(&self, record: &Received, trail: Trail, headers: Headers, value: Option<Vec<u8>>) {
+        let topic = match trail {
+            Trail::Outcomes => Topic::Outcomes,
+            Trail::Retry => Topic::Retry(self.sink.clone()),
+            Trail::DeadLetters => Topic::DeadLetters(self.sink.clone()),
+        };
         let record = Record {
             topic: self.topics.name(&topic),
             partition: Some(record.slot.partition),
             key: record.key.clone(),
             headers: headers.iter().map(|(name, value)| (name.to_owned(), value.to_vec())).collect(),
-            value: Some(value),
+            value,
         };
-        self.producer.publish_until_acked(&record).await;
+        let acked = self.producer.publish_until_acked(&record).await;
+        self.floors.raise(acked.partition, trail, acked.offset + 1);
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use crate::attempt::{Attempts, Ended};
 use crate::breaker;
 use crate::metrics::RuntimeMetrics;
+use crate::recall::{Recall, Recalled};
 use crate::record::{Received, Source};
 use crate::sink::{Sink, SinkDown};
 use crate::state::{PartitionId, Position, Start, State};
@@ -22,6 +23,8 @@ use crate::state::{PartitionId, Position, Start, State};
 const COMMIT_INTERVAL: Duration = Duration::from_millis(500);
 /// How often the loop looks for records of the retry topic that have become due.
 const TICK: Duration = Duration::from_millis(100);
+/// Pause before reading back is tried again.
+const RECALL_PAUSE: Duration = Duration::from_secs(1);
 /// Events taken from the channel at once.
 const BATCH: usize = 1024;
 
@@ -30,6 +33,8 @@ const BATCH: usize = 1024;
 pub(crate) enum Event {
     /// Partitions are ours, each with the epoch of this assignment.
     Assigned(Vec<(PartitionId, u64)>),
+    /// The past of partitions is known.
+    Recalled(Vec<Recalled>),
     /// Records were taken.
     Received(Vec<Received>),
     /// Partitions are about to go: finish what is in flight and say where to go on.
@@ -60,6 +65,7 @@ pub(crate) type Commit = Vec<(Position, u64)>;
 pub(crate) struct Scheduler<S> {
     pub(crate) state: State,
     pub(crate) attempts: Arc<Attempts<S>>,
+    pub(crate) recall: Arc<Recall>,
     pub(crate) metrics: Arc<RuntimeMetrics>,
     pub(crate) events: UnboundedSender<Event>,
     /// Where each consumer takes positions from.
@@ -98,8 +104,10 @@ impl<S: Sink> Scheduler<S> {
     fn on(&mut self, event: Event) {
         match event {
             Event::Assigned(partitions) => {
-                partitions.into_iter().for_each(|(id, epoch)| self.state.assigned(id, epoch));
+                partitions.iter().for_each(|(id, epoch)| self.state.assigned(*id, *epoch));
+                self.recall(partitions);
             }
+            Event::Recalled(partitions) => partitions.into_iter().for_each(|recalled| self.state.recalled(recalled)),
             Event::Received(records) => records.into_iter().for_each(|record| self.state.received(record)),
             Event::Release(release) => {
                 self.state.stop_partitions(&release.partitions);
@@ -109,6 +117,20 @@ impl<S: Sink> Scheduler<S> {
             Event::Ended(start, ended) => self.ended(start, ended),
             Event::SinkUp => self.sink_up(),
         }
+    }
+
+    /// Reads back beside the loop, again and again until it works: without it nothing of the partitions may start.
+    fn recall(&self, partitions: Vec<(PartitionId, u64)>) {
+        let (recall, events, lifecycle) = (self.recall.clone(), self.events.clone(), self.attempts.lifecycle.clone());
+        tokio::task::spawn_blocking(move || {
+            while !partitions.is_empty() && !lifecycle.is_stopping() {
+                match recall.run(&partitions) {
+                    Ok(recalled) => return drop(events.send(Event::Recalled(recalled))),
+                    Err(error) => tracing::warn!(%error, "what was recorded before cannot be read back; trying again"),
+                }
+                std::thread::sleep(RECALL_PAUSE);
+            }
+        });
     }
 
     fn ended(&mut self, start: Start, ended: Option<Ended>) {

@@ -9,24 +9,67 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use leadline_proto::retry::Wait;
 
+use crate::floor::{Floor, Floors, Trail};
 use crate::lanes::{LaneKey, Lanes};
 use crate::ledger::Ledger;
+use crate::memory::{Known, Memory};
+use crate::recall::Recalled;
 use crate::record::{Received, Slot, Source};
 use crate::window::Window;
 
 /// A partition of one of the worker's topics.
 pub(crate) type PartitionId = (Source, i32);
 
-/// A partition and the offset to go on from.
-pub(crate) type Position = (i32, i64);
+/// Where to go on in a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    /// Partition number.
+    pub(crate) partition: i32,
+    /// The next offset to be read.
+    pub(crate) offset: i64,
+    /// From where to read back then.
+    pub(crate) floor: Floor,
+}
 
 #[derive(Debug)]
 struct Partition {
     epoch: u64,
-    ledger: Ledger,
+    phase: Phase,
     in_flight: usize,
     /// It is about to be given up, so nothing more of it is started.
     stopping: bool,
+}
+
+/// What is known of a partition's past.
+#[derive(Debug)]
+enum Phase {
+    /// It is being read back; these records wait for it.
+    Recalling(Vec<Received>),
+    /// It was read back. The memory is dropped once the position has passed every lead that it can know.
+    Known { ledger: Ledger, memory: Option<Box<Memory>> },
+}
+
+impl Partition {
+    fn ledger(&mut self) -> Option<&mut Ledger> {
+        match &mut self.phase {
+            Phase::Known { ledger, .. } => Some(ledger),
+            Phase::Recalling(_) => None,
+        }
+    }
+
+    fn forget_what_has_passed(&mut self) {
+        if let Phase::Known { ledger, memory } = &mut self.phase
+            && ledger.is_past_horizon()
+        {
+            *memory = None;
+        }
+    }
+
+    /// Where its next owner goes on; `None` when nothing was taken.
+    fn position(&mut self, partition: i32, now: Floor) -> Option<Position> {
+        let ledger = self.ledger()?;
+        Some(Position { partition, offset: ledger.position()?, floor: ledger.floor(now) })
+    }
 }
 
 /// The windows of both consumers.
@@ -59,6 +102,7 @@ pub(crate) struct State {
     timers: BTreeMap<(Timestamp, u64), Arc<Received>>,
     partitions: HashMap<PartitionId, Partition>,
     windows: Windows,
+    floors: Arc<Floors>,
     in_flight: usize,
     concurrency: usize,
     serial: u64,
@@ -66,33 +110,57 @@ pub(crate) struct State {
 
 impl State {
     /// An idle worker.
-    pub(crate) fn new(windows: Windows, concurrency: usize) -> Self {
+    pub(crate) fn new(windows: Windows, floors: Arc<Floors>, concurrency: usize) -> Self {
         Self {
             lanes: Lanes::default(),
             timers: BTreeMap::new(),
             partitions: HashMap::new(),
             windows,
+            floors,
             in_flight: 0,
             concurrency,
             serial: 0,
         }
     }
 
-    /// A partition is ours from now on.
+    /// A partition is ours from now on. Nothing of it starts before it is [`State::recalled`].
     pub(crate) fn assigned(&mut self, id: PartitionId, epoch: u64) {
-        self.partitions.insert(id, Partition { epoch, ledger: Ledger::default(), in_flight: 0, stopping: false });
+        let phase = Phase::Recalling(Vec::new());
+        self.partitions.insert(id, Partition { epoch, phase, in_flight: 0, stopping: false });
+    }
+
+    /// A partition's past is known.
+    pub(crate) fn recalled(&mut self, recalled: Recalled) {
+        let Recalled { id, epoch, memory, base, ends, horizon } = recalled;
+        Trail::ALL.into_iter().for_each(|trail| self.floors.raise(id.1, trail, ends.of(trail)));
+        let Some(partition) = self.partitions.get_mut(&id).filter(|partition| partition.epoch == epoch) else { return };
+        let known = Phase::Known { ledger: Ledger::new(base, horizon), memory: Some(Box::new(memory)) };
+        if let Phase::Recalling(waiting) = std::mem::replace(&mut partition.phase, known) {
+            waiting.into_iter().for_each(|record| self.received(record));
+        }
     }
 
     /// A record was taken from a topic.
-    pub(crate) fn received(&mut self, record: Received) {
+    pub(crate) fn received(&mut self, mut record: Received) {
         let slot = record.slot;
-        match self.partition(slot) {
-            Some(partition) => partition.ledger.take(slot.offset),
+        let floor = self.floors.now(slot.partition);
+        let Some(partition) = self.partition(slot).filter(|partition| !partition.stopping) else {
             // The partition has gone meanwhile; its next owner takes the record.
-            None => return self.windows.of(slot.source).release(record.bytes()),
+            return self.windows.of(slot.source).release(record.bytes());
+        };
+        match &mut partition.phase {
+            Phase::Recalling(waiting) => return waiting.push(record),
+            Phase::Known { ledger, memory } => {
+                ledger.take(slot.offset, floor);
+                record.known = memory.as_ref().map_or(Known::Open, |memory| memory.judge(&record.headers));
+                if record.known == Known::Settled {
+                    ledger.finish(slot.offset);
+                    return self.windows.of(slot.source).release(record.bytes());
+                }
+            }
         }
         self.serial += 1;
-        match Wait::read(&record.headers) {
+        match Wait::read(&record.headers).filter(|_| record.known == Known::Open) {
             Some(wait) => drop(self.timers.insert((wait.not_before, self.serial), Arc::new(record))),
             None => self.enqueue(Arc::new(record)),
         }
@@ -127,8 +195,8 @@ impl State {
 
     /// Something acknowledged stands for the record.
     pub(crate) fn done(&mut self, start: Start) {
-        if let Some(partition) = self.partition(start.record.slot) {
-            partition.ledger.finish(start.record.slot.offset);
+        if let Some(ledger) = self.partition(start.record.slot).and_then(Partition::ledger) {
+            ledger.finish(start.record.slot.offset);
         }
         self.end(start);
     }
@@ -168,8 +236,10 @@ impl State {
         let gone: Vec<_> = self.timers.iter().filter(|(_, record)| of_these(record)).map(|(due, _)| *due).collect();
         dropped.extend(gone.into_iter().filter_map(|due| self.timers.remove(&due)));
         for id in ids {
-            if let Some(partition) = self.partitions.get_mut(id) {
-                partition.stopping = true;
+            let Some(partition) = self.partitions.get_mut(id) else { continue };
+            partition.stopping = true;
+            if let Phase::Recalling(waiting) = &mut partition.phase {
+                dropped.extend(waiting.drain(..).map(Arc::new));
             }
         }
         for record in dropped {
@@ -184,20 +254,25 @@ impl State {
 
     /// Gives partitions up and returns where their next owner goes on. What is still in flight is of an old epoch from now on.
     pub(crate) fn release(&mut self, ids: &[PartitionId]) -> Vec<Position> {
-        let gone = ids.iter().filter_map(|id| Some((id.1, self.partitions.remove(id)?.ledger.position()?)));
-        gone.collect()
+        let floors = self.floors.clone();
+        ids.iter().filter_map(|id| self.partitions.remove(id)?.position(id.1, floors.now(id.1))).collect()
     }
 
     /// The positions that have moved since they were last asked for, with the epoch they belong to.
     pub(crate) fn moved(&mut self, source: Source) -> Vec<(Position, u64)> {
         let ours = self.partitions.iter_mut().filter(|((of, _), _)| *of == source);
-        ours.filter_map(|((_, number), partition)| Some(((*number, partition.ledger.moved()?), partition.epoch))).collect()
+        let moved = ours.filter_map(|((_, number), partition)| {
+            partition.forget_what_has_passed();
+            partition.ledger()?.moved()?;
+            Some((partition.position(*number, self.floors.now(*number))?, partition.epoch))
+        });
+        moved.collect()
     }
 
     /// Has every position handed out again, after a commit has failed.
     pub(crate) fn commit_failed(&mut self, source: Source) {
         let ours = self.partitions.iter_mut().filter(|((of, _), _)| *of == source);
-        ours.for_each(|(_, partition)| partition.ledger.hand_out_again());
+        ours.filter_map(|(_, partition)| partition.ledger()).for_each(Ledger::hand_out_again);
     }
 
     /// Leads being handled now.

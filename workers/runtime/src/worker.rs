@@ -18,7 +18,9 @@ use crate::attempt::Attempts;
 use crate::call::Caller;
 use crate::config::Worker as Config;
 use crate::consumer;
+use crate::floor::Floors;
 use crate::metrics::RuntimeMetrics;
+use crate::recall::Recall;
 use crate::record::Source;
 use crate::recorder::{Recorder, group};
 use crate::scheduler::{Commit, Event, Scheduler};
@@ -49,6 +51,7 @@ struct Parts<'a> {
     topics: Topics,
     metrics: Arc<RuntimeMetrics>,
     windows: Windows,
+    floors: Arc<Floors>,
     events: UnboundedSender<Event>,
 }
 
@@ -78,6 +81,7 @@ impl Worker {
             topics: process.settings.section("topics")?,
             metrics: Arc::new(metrics),
             windows: Windows { leads: window(), retry: window() },
+            floors: Arc::default(),
             config,
             events,
         };
@@ -85,8 +89,9 @@ impl Worker {
         let (leads, retry) = (mpsc::channel(), mpsc::channel());
         let consumers = vec![parts.consume(Source::Leads, leads.1)?, parts.consume(Source::Retry, retry.1)?];
         let scheduler = Scheduler {
-            state: State::new(parts.windows.clone(), parts.config.concurrency.min(sink.capacity())),
+            state: parts.state(sink.capacity()),
             attempts: Arc::new(parts.attempts(sink, Arc::new(endpoints), producer.clone())),
+            recall: Arc::new(parts.recall()),
             metrics: parts.metrics.clone(),
             events: parts.events.clone(),
             commits: [(Source::Leads, leads.0), (Source::Retry, retry.0)],
@@ -143,6 +148,22 @@ impl Parts<'_> {
         consumer::spawn(setup).map_err(Fatal::internal)
     }
 
+    fn state(&self, capacity: usize) -> State {
+        State::new(self.windows.clone(), self.floors.clone(), self.config.concurrency.min(capacity))
+    }
+
+    fn recall(&self) -> Recall {
+        let client_id = format!("leadline-{}-recall", self.name);
+        Recall {
+            config: settings::consumer(&self.process.sections.kafka, &client_id, &group(&self.name)),
+            sink: self.name.clone(),
+            leads: self.topics.name(&Topic::Leads),
+            retry: self.topics.name(&Topic::Retry(self.name.clone())),
+            outcomes: self.topics.name(&Topic::Outcomes),
+            dead_letters: self.topics.name(&Topic::DeadLetters(self.name.clone())),
+        }
+    }
+
     fn attempts<S>(&self, sink: Arc<S>, endpoints: Arc<Endpoints>, producer: Producer) -> Attempts<S> {
         let deadline = self.config.call + self.config.confirm + CALL_GRACE;
         Attempts {
@@ -152,6 +173,7 @@ impl Parts<'_> {
                 topics: self.topics.clone(),
                 sink: self.name.clone(),
                 metrics: self.metrics.clone(),
+                floors: self.floors.clone(),
             },
             endpoints,
             retry: self.config.retry.clone(),

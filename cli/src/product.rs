@@ -1,11 +1,12 @@
 //! What the product consists of: the defaults of every crate, and the kinds of sinks. A new kind of sink is added here.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use leadline_crm::Crm;
 use leadline_email::Email;
 use leadline_platform::config::{ConfigError, Settings, Sources, sections};
-use leadline_platform::kafka::Producer;
+use leadline_platform::kafka::DeliveryObserver;
 use leadline_platform::metrics::prometheus::Registry;
 use leadline_platform::process::{Fatal, Process};
 use leadline_proto::SinkName;
@@ -47,10 +48,10 @@ pub fn sinks(settings: &Settings) -> Result<Vec<SinkName>, ConfigError> {
 ///
 /// # Errors
 /// [`Fatal`] when the configuration is bad or a client cannot be made.
-pub fn start_worker(process: &Process, name: &SinkName, producer: Producer) -> Result<Worker, Fatal> {
+pub fn start_worker(process: &Process, name: &SinkName, observer: Option<Arc<dyn DeliveryObserver>>) -> Result<Worker, Fatal> {
     match kind_of(&process.settings, name)?.as_str() {
-        Email::KIND => Worker::start::<Email>(process, name, producer),
-        Crm::KIND => Worker::start::<Crm>(process, name, producer),
+        Email::KIND => Worker::start::<Email>(process, name, observer),
+        Crm::KIND => Worker::start::<Crm>(process, name, observer),
         other => Err(unknown_kind(name, other).into()),
     }
 }

@@ -27,5 +27,5 @@ pub mod publish;
 mod server;
 mod topic_check;
 
-pub use publish::{Capacity, Durability, Publisher};
-pub use server::{Ingest, kafka};
+pub use publish::{Capacity, Durability};
+pub use server::Ingest;

@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let defaults = [leadline_proto::config::DEFAULTS, leadline_ingest::config::DEFAULTS];
     process::run(&args.common, &defaults, leadline_proto::config::SECTIONS, |process| async move {
-        let ingest = Ingest::start(&process, leadline_ingest::kafka(&process)?).await?;
+        let ingest = Ingest::start(&process, None)?;
         ingest.stopped().await;
         Ok(())
     })

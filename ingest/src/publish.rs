@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use leadline_platform::kafka::{Producer, PublishError, Record};
+use leadline_platform::kafka::{DeliveryObserver, Producer, PublishError, Record};
 use leadline_proto::AcceptedLead;
 use serde::Serialize;
 
@@ -30,30 +30,26 @@ impl Durability {
     }
 }
 
-/// A broker with an end: refuses a lead while there is no room for it.
-pub trait Capacity: Send + Sync {
+/// A broker with an end: refuses a lead while there is no room for it. It is told of each record that the broker has taken.
+pub trait Capacity: DeliveryObserver {
     /// Reserves room until the returned guard is dropped; `None` when there is none.
     fn reserve(&self, bytes: usize) -> Option<Box<dyn Send>>;
 }
 
 /// Publishes leads to the topic `leads`.
 #[derive(Clone)]
-pub struct Publisher {
-    /// The Kafka client.
-    pub producer: Producer,
-    /// What an acknowledgement is worth.
-    pub durability: Durability,
+pub(crate) struct Publisher {
+    pub(crate) producer: Producer,
     /// The limit of a broker that has one.
-    pub capacity: Option<Arc<dyn Capacity>>,
+    pub(crate) capacity: Option<Arc<dyn Capacity>>,
     pub(crate) topic: String,
-    pub(crate) metrics: Option<IngestMetrics>,
+    pub(crate) metrics: IngestMetrics,
 }
 
 impl Publisher {
-    /// A publisher to a real Kafka, or with a `capacity` to the embedded broker.
-    pub fn new(producer: Producer, capacity: Option<Arc<dyn Capacity>>) -> Self {
-        let durability = if capacity.is_some() { Durability::Memory } else { Durability::Kafka };
-        Self { producer, durability, capacity, topic: String::new(), metrics: None }
+    /// What an acknowledgement is worth.
+    pub(crate) fn durability(&self) -> Durability {
+        if self.capacity.is_some() { Durability::Memory } else { Durability::Kafka }
     }
 
     /// Publishes a lead and waits for the acknowledgement.
@@ -79,7 +75,7 @@ impl Publisher {
             acked
         });
         match tokio::time::timeout(config.publish_deadline, acked).await {
-            Ok(Ok(Ok(_acked))) => Ok(self.durability),
+            Ok(Ok(Ok(_acked))) => Ok(self.durability()),
             Ok(Ok(Err(error))) => Err(unavailable(reason(&error))),
             Ok(Err(_)) | Err(_) => Err(unavailable("Kafka has not acknowledged the lead in time")),
         }
@@ -93,9 +89,7 @@ impl Publisher {
                 "error"
             }
         };
-        if let Some(metrics) = &self.metrics {
-            metrics.produced.with_label_values(&[self.topic.as_str(), result]).inc();
-        }
+        self.metrics.produced.with_label_values(&[self.topic.as_str(), result]).inc();
     }
 
     fn record(&self, lead: &AcceptedLead) -> Record {

@@ -1,6 +1,7 @@
 //! The server: routes, limits, measuring, start and stop.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::body::MessageBody;
@@ -8,10 +9,10 @@ use actix_web::dev::{ServerHandle, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, Error, HttpResponse, HttpServer, web};
 use leadline_platform::health::Condition;
-use leadline_platform::kafka::{Producer, settings};
+use leadline_platform::kafka::{DeliveryObserver, Producer, settings};
 use leadline_platform::metrics::NO_LABELS;
 use leadline_platform::process::{Fatal, Process};
-use leadline_proto::config::Topics;
+use leadline_proto::config::{Endpoints, Topics};
 use leadline_proto::keys::PersonHasher;
 use leadline_proto::topics::Topic;
 use secrecy::ExposeSecret;
@@ -20,7 +21,7 @@ use crate::accept::{self, Intake};
 use crate::config::Ingest as Config;
 use crate::metrics::IngestMetrics;
 use crate::problem::Problem;
-use crate::publish::Publisher;
+use crate::publish::{Capacity, Publisher};
 use crate::topic_check;
 
 const ROUTE: &str = "/v1/leads/{endpoint}";
@@ -29,7 +30,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often Kafka is asked whether it is there.
 const KAFKA_CHECK: Duration = Duration::from_secs(2);
 /// Longest wait for the last acknowledgements at a stop.
-const FLUSH_LIMIT: Duration = Duration::from_secs(30);
+const FLUSH_LIMIT: Duration = Duration::from_secs(10);
 
 /// A running ingest.
 pub struct Ingest {
@@ -39,43 +40,25 @@ pub struct Ingest {
     ended: tokio::task::JoinHandle<std::io::Result<()>>,
 }
 
-/// A publisher to the Kafka of the configuration.
-///
-/// # Errors
-/// [`Fatal`] when a setting is refused.
-pub fn kafka(process: &Process) -> Result<Publisher, Fatal> {
-    let config = settings::producer(&process.sections.kafka, "leadline-ingest");
-    Ok(Publisher::new(Producer::new(config, None).map_err(Fatal::usage)?, None))
-}
-
 impl Ingest {
-    /// Binds the public address and serves until the process stops. Kafka need not be there yet.
+    /// Binds the public address and serves until the process stops. Kafka need not be there yet. With a `capacity` the broker is
+    /// the embedded one.
     ///
     /// # Errors
     /// [`Fatal`] when the configuration is bad or the address cannot be bound.
-    pub async fn start(process: &Process, publisher: Publisher) -> Result<Self, Fatal> {
+    pub fn start(process: &Process, capacity: Option<Arc<dyn Capacity>>) -> Result<Self, Fatal> {
         let config = Config::read(&process.settings)?;
+        let endpoints: Endpoints = process.settings.section("endpoints")?;
         let topics: Topics = process.settings.section("topics")?;
         let topic = topics.name(&Topic::Leads);
         let metrics = IngestMetrics::new(&process.registry, &[]).map_err(Fatal::internal)?;
-        let publisher = Publisher { topic: topic.clone(), metrics: Some(metrics.clone()), ..publisher };
-        let intake = Intake {
-            endpoints: process.settings.section("endpoints")?,
-            hasher: PersonHasher::new(config.person_key.expose_secret().as_bytes()),
-            publisher: publisher.clone(),
-            metrics: metrics.clone(),
-            config,
-        };
-        if intake.endpoints.is_empty() {
-            tracing::warn!("there is no endpoint: `leadline endpoint new NAME` makes one");
-        }
-        metrics.start_at_zero(intake.endpoints.keys(), &topic, publisher.durability.as_str());
-        if publisher.capacity.is_none() {
-            let largest = intake.config.largest_message();
-            tokio::spawn(topic_check::run(process.sections.kafka.clone(), topic.clone(), largest, metrics.clone()));
-        }
-        let durable = process.health.condition("ingest: Kafka answers");
-        tokio::spawn(watch_kafka(publisher.producer.clone(), topic, durable, metrics));
+        let client = settings::producer(&process.sections.kafka, "leadline-ingest");
+        let observer = capacity.clone().map(|capacity| capacity as Arc<dyn DeliveryObserver>);
+        let producer = Producer::new(client, observer).map_err(Fatal::usage)?;
+        let hasher = PersonHasher::new(config.person_key.expose_secret().as_bytes());
+        let publisher = Publisher { producer, capacity, topic, metrics: metrics.clone() };
+        let intake = Intake { config, endpoints, hasher, publisher, metrics };
+        intake.watch(process);
         serve(process, intake)
     }
 
@@ -89,6 +72,23 @@ impl Ingest {
         if !self.producer.flush(FLUSH_LIMIT).await {
             tracing::error!("some records were not acknowledged; their senders were not told that they were accepted");
         }
+    }
+}
+
+impl Intake {
+    /// Creates every series, and looks at Kafka from the side from now on.
+    fn watch(&self, process: &Process) {
+        let Self { publisher, metrics, .. } = self;
+        if self.endpoints.is_empty() {
+            tracing::warn!("there is no endpoint: `leadline endpoint new NAME` makes one");
+        }
+        metrics.start_at_zero(self.endpoints.keys(), &publisher.topic, publisher.durability().as_str());
+        if publisher.capacity.is_none() {
+            let (kafka, largest) = (process.sections.kafka.clone(), self.config.largest_message());
+            tokio::spawn(topic_check::run(kafka, publisher.topic.clone(), largest, metrics.clone()));
+        }
+        let durable = process.health.condition("ingest: Kafka answers");
+        tokio::spawn(watch_kafka(publisher.producer.clone(), publisher.topic.clone(), durable, metrics.clone()));
     }
 }
 

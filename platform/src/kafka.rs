@@ -7,7 +7,7 @@ pub mod producer;
 pub mod settings;
 pub mod topics;
 
-pub use context::{KafkaContext, log_line};
+pub use context::{ClientLog, KafkaContext};
 pub use producer::{Acked, DeliveryObserver, Producer, PublishError, Record};
 
 pub use rdkafka;

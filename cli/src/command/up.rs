@@ -9,9 +9,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use leadline_ingest::{Ingest, Publisher};
+use leadline_ingest::{Capacity, Ingest};
 use leadline_platform::admin::AdminServer;
-use leadline_platform::kafka::{DeliveryObserver, Producer, settings as kafka};
+use leadline_platform::kafka::DeliveryObserver;
 use leadline_platform::lifecycle::Lifecycle;
 use leadline_platform::process::{Exit, Fatal, Process};
 use leadline_proto::SinkName;
@@ -100,7 +100,7 @@ impl Up {
         let admin = AdminServer::start(listen, process.registry.clone(), process.health.clone());
         let admin = admin.map_err(|error| Fatal::usage(format!("`admin.listen`: {listen} cannot be bound: {error}")))?;
         let guard = embedded.as_ref().map(|embedded| embedded.guard.clone());
-        let ingest = start_ingest(&process, guard.clone()).await?;
+        let ingest = start_ingest(&process, guard.clone())?;
         // Workers stop after ingest, so that what it has accepted can still be delivered.
         let workers_process =
             Process { lifecycle: Lifecycle::new(&process.health, process.lifecycle.drain()), ..process.clone() };
@@ -167,20 +167,12 @@ async fn prepare(process: &Process, topics: &Topics) -> Result<(), Fatal> {
     topics::create(&process.sections.kafka, &process.settings, &fitting, false).await
 }
 
-async fn start_ingest(process: &Process, guard: Option<Guard>) -> Result<Ingest, Fatal> {
-    let producer = producer(process, "leadline-ingest", guard.clone())?;
-    let capacity = guard.map(|guard| Arc::new(guard) as Arc<dyn leadline_ingest::Capacity>);
-    Ingest::start(process, Publisher::new(producer, capacity)).await
+fn start_ingest(process: &Process, guard: Option<Guard>) -> Result<Ingest, Fatal> {
+    Ingest::start(process, guard.map(|guard| Arc::new(guard) as Arc<dyn Capacity>))
 }
 
 fn start_worker(process: &Process, sink: &SinkName, guard: Option<Guard>) -> Result<Worker, Fatal> {
-    let producer = producer(process, &format!("leadline-{sink}"), guard)?;
-    product::start_worker(process, sink, producer)
-}
-
-fn producer(process: &Process, client_id: &str, guard: Option<Guard>) -> Result<Producer, Fatal> {
-    let observer = guard.map(|guard| Arc::new(guard) as Arc<dyn DeliveryObserver>);
-    Producer::new(kafka::producer(&process.sections.kafka, client_id), observer).map_err(Fatal::usage)
+    product::start_worker(process, sink, guard.map(|guard| Arc::new(guard) as Arc<dyn DeliveryObserver>))
 }
 
 async fn until_ready(process: &Process) -> Result<(), Fatal> {

@@ -124,10 +124,16 @@ impl Producer {
     /// dropping the future.
     pub async fn publish_until_acked(&self, record: &Record) -> Acked {
         let mut pause = Duration::from_millis(50);
+        let mut tries = 0u32;
         loop {
+            tries += 1;
             match self.publish(record).await {
                 Ok(acked) => return acked,
-                Err(error) => tracing::warn!(topic = record.topic, %error, "publishing again"),
+                // Less and less often: while Kafka is away every lead in flight is here.
+                Err(error) if tries.is_power_of_two() => {
+                    tracing::warn!(topic = record.topic, %error, tries, "publishing again");
+                }
+                Err(_) => {}
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(2));
@@ -180,7 +186,7 @@ impl Producer {
 }
 
 fn create(config: &ClientConfig) -> Result<Inner, KafkaError> {
-    config.create_with_context(KafkaContext)
+    config.create_with_context(KafkaContext::default())
 }
 
 fn enqueue(client: &Inner, record: &Record) -> Result<rdkafka::producer::DeliveryFuture, KafkaError> {

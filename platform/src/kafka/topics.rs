@@ -56,7 +56,7 @@ impl Topics {
     /// # Errors
     /// When a setting is refused.
     pub fn new(config: &Kafka) -> Result<Self, KafkaError> {
-        settings::base(config, "leadline-topics").create_with_context(KafkaContext).map(Self)
+        settings::base(config, "leadline-topics").create_with_context(KafkaContext::default()).map(Self)
     }
 
     /// How many brokers there are.

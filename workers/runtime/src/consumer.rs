@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use leadline_platform::health::{Condition, Heartbeat};
-use leadline_platform::kafka::log_line;
+use leadline_platform::kafka::ClientLog;
 use leadline_platform::kafka::rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use leadline_platform::kafka::rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
 use leadline_platform::kafka::rdkafka::error::{KafkaError, KafkaResult};
@@ -48,6 +48,7 @@ pub(crate) struct Setup {
     pub(crate) joined: Condition,
     pub(crate) heartbeat: Heartbeat,
     pub(crate) metrics: Arc<RuntimeMetrics>,
+    pub(crate) log: ClientLog,
     /// Epochs are never used twice, also by a client that replaces another, so that a late completion cannot be taken for a
     /// present one.
     pub(crate) next_epoch: Arc<AtomicU64>,
@@ -190,7 +191,8 @@ impl<'a> Turns<'a> {
                     self.setup.window.take(record.bytes());
                     records.push(record);
                 }
-                Some(Err(error)) => tracing::warn!(%error, topic = self.setup.topic, "consumer"),
+                // Errors of the client as a whole come here once more.
+                Some(Err(error)) => self.setup.log.error(&error, "while polling"),
                 None => break,
             }
             wait = Duration::ZERO;
@@ -235,6 +237,7 @@ struct Context {
     joined: Condition,
     drain: Duration,
     metrics: Arc<RuntimeMetrics>,
+    log: ClientLog,
 }
 
 impl Context {
@@ -248,6 +251,7 @@ impl Context {
             joined: setup.joined.clone(),
             drain: setup.lifecycle.drain(),
             metrics: setup.metrics.clone(),
+            log: setup.log.clone(),
         }
     }
 
@@ -307,11 +311,11 @@ impl Context {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log_line(level, facility, message);
+        self.log.line(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "kafka client");
+        self.log.error(&error, reason);
     }
 
     fn stats(&self, statistics: Statistics) {

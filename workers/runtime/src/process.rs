@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
-use leadline_platform::kafka::{Producer, settings};
 use leadline_platform::process::{self, Fatal, Process};
 use leadline_proto::SinkName;
 use leadline_proto::config::SECTIONS;
@@ -34,10 +33,7 @@ pub fn main<K: Kind>() -> ExitCode {
 
 async fn run<K: Kind>(process: Process, sink: Option<SinkName>) -> Result<(), Fatal> {
     let name = choose::<K>(&process, sink)?;
-    let client_id = format!("leadline-{name}");
-    let producer = settings::producer(&process.sections.kafka, &client_id);
-    let producer = Producer::new(producer, None).map_err(Fatal::usage)?;
-    let worker = Worker::start::<K>(&process, &name, producer)?;
+    let worker = Worker::start::<K>(&process, &name, None)?;
     tracing::info!(sink = %name, kind = K::KIND, "worker started");
     worker.stopped().await;
     tracing::info!(sink = %name, "worker stopped");

@@ -58,7 +58,7 @@ pub(crate) struct Recall {
 impl Recall {
     /// Reads back for all of these partitions. Blocks.
     pub(crate) fn run(&self, assigned: &[(PartitionId, u64)]) -> Result<Vec<Recalled>, KafkaError> {
-        let client: Client = self.config.create_with_context(KafkaContext)?;
+        let client: Client = self.config.create_with_context(KafkaContext::default())?;
         let bases = self.bases(&client, assigned)?;
         let mut recalled = Vec::with_capacity(assigned.len());
         let mut reading = Reading::default();

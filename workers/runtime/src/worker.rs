@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use leadline_platform::config::ConfigError;
-use leadline_platform::kafka::{Producer, settings};
+use leadline_platform::kafka::{ClientLog, DeliveryObserver, Producer, settings};
 use leadline_platform::process::{Fatal, Process};
 use leadline_proto::SinkName;
 use leadline_proto::config::{Endpoints, Topics};
@@ -56,11 +56,16 @@ struct Parts<'a> {
 }
 
 impl Worker {
-    /// Builds the sink `name` from the configuration and starts to consume. The destination need not be there yet.
+    /// Builds the sink `name` from the configuration and starts to consume. Neither Kafka nor the destination need be there yet.
+    /// `observer` is told of every record the worker writes.
     ///
     /// # Errors
     /// [`Fatal`] when the configuration is bad or a client cannot be made.
-    pub fn start<K: Kind>(process: &Process, name: &SinkName, producer: Producer) -> Result<Self, Fatal> {
+    pub fn start<K: Kind>(
+        process: &Process,
+        name: &SinkName,
+        observer: Option<Arc<dyn DeliveryObserver>>,
+    ) -> Result<Self, Fatal> {
         let config = Config::read(&process.settings, &process.sections.lifecycle)?;
         let endpoints: Endpoints = process.settings.section("endpoints")?;
         let setup = Setup {
@@ -73,6 +78,8 @@ impl Worker {
         let sink = Arc::new(K::build(&setup)?);
         let metrics = RuntimeMetrics::new(&process.registry, &[("sink", name.as_str())]).map_err(Fatal::internal)?;
         metrics.start_at_zero();
+        let client = settings::producer(&process.sections.kafka, &format!("leadline-{name}"));
+        let producer = Producer::new(client, observer).map_err(Fatal::usage)?;
         let (events, received) = unbounded_channel();
         let window = || Arc::new(Window::new(config.window_leads, config.window_bytes));
         let parts = Parts {
@@ -143,6 +150,7 @@ impl Parts<'_> {
                 .health
                 .heartbeat(format!("{}: consumer of {}", self.name, source.as_str()), HEARTBEAT_LIMIT),
             metrics: self.metrics.clone(),
+            log: ClientLog::default(),
             next_epoch: Arc::default(),
         };
         consumer::spawn(setup).map_err(Fatal::internal)

@@ -27,7 +27,7 @@ impl Follower {
         let away =
             |error: KafkaError| Fatal::unavailable(format!("Kafka at {} does not answer: {error}", target.kafka.bootstrap));
         let client = settings::consumer(&target.kafka, "leadline-send", "leadline-send");
-        let consumer: BaseConsumer<KafkaContext> = client.create_with_context(KafkaContext).map_err(Fatal::usage)?;
+        let consumer: BaseConsumer<KafkaContext> = client.create_with_context(KafkaContext::default()).map_err(Fatal::usage)?;
         let ends = ends(&consumer, &target.outcomes).map_err(away)?;
         consumer.assign(&ends).map_err(away)?;
         Ok(Self { consumer, sinks: target.sinks.clone() })

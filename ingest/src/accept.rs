@@ -36,12 +36,16 @@ struct Receipt<'a> {
 
 /// `POST /v1/leads/{endpoint}`
 pub(crate) async fn post(request: HttpRequest, payload: Payload, intake: Data<Intake>) -> Result<HttpResponse, Problem> {
-    let result = receive(&request, payload, &intake).await;
-    if let Err(problem) = &result {
-        intake.metrics.refused.with_label_values(&[problem.name()]).inc();
+    receive(&request, payload, &intake).await.map_err(|problem| intake.refuse(problem))
+}
+
+impl Intake {
+    /// Counts a refusal.
+    pub(crate) fn refuse(&self, problem: Problem) -> Problem {
+        self.metrics.refused.with_label_values(&[problem.name()]).inc();
         tracing::debug!(reason = problem.name(), "refused");
+        problem
     }
-    result
 }
 
 async fn receive(request: &HttpRequest, payload: Payload, intake: &Intake) -> Result<HttpResponse, Problem> {

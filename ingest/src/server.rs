@@ -121,14 +121,12 @@ async fn stop_with(lifecycle: leadline_platform::lifecycle::Lifecycle, server: S
     server.stop(true).await;
 }
 
-async fn not_found() -> Result<HttpResponse, Problem> {
-    Err(Problem::NotFound)
+async fn not_found(intake: web::Data<Intake>) -> Result<HttpResponse, Problem> {
+    Err(intake.refuse(Problem::NotFound))
 }
 
 async fn method_not_allowed(intake: web::Data<Intake>) -> Result<HttpResponse, Problem> {
-    let problem = Problem::MethodNotAllowed;
-    intake.metrics.refused.with_label_values(&[problem.name()]).inc();
-    Err(problem)
+    Err(intake.refuse(Problem::MethodNotAllowed))
 }
 
 /// Measures every request. Labels come from closed sets: a stranger must not be able to make series.

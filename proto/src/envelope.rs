@@ -60,8 +60,8 @@ pub enum DecodeError {
 impl AcceptedLead {
     /// The value of the record.
     pub fn encode(&self) -> Vec<u8> {
-        // invariant: strings, a UUID, a timestamp and JSON values with string keys always serialise.
         #[allow(clippy::expect_used)]
+        // invariant: strings, a UUID, a timestamp and JSON values with string keys always serialise.
         serde_json::to_vec(self).expect("an accepted lead always serialises")
     }
 

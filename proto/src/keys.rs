@@ -65,8 +65,8 @@ pub struct PersonHasher(Hmac<Sha256>);
 impl PersonHasher {
     /// From the secret of the configuration, of any length.
     pub fn new(secret: &[u8]) -> Self {
-        // invariant: HMAC takes a key of any length (RFC 2104 section 2), so this cannot fail.
         #[allow(clippy::expect_used)]
+        // invariant: HMAC takes a key of any length (RFC 2104 section 2), so this cannot fail.
         Self(Hmac::new_from_slice(secret).expect("HMAC takes any key length"))
     }
 
@@ -94,8 +94,8 @@ impl fmt::Debug for PersonHasher {
 
 /// The lead as bytes that do not depend on white space, member order or casing of names.
 fn canonical(lead: &Lead) -> Vec<u8> {
-    // invariant: a lead holds strings, booleans and JSON values with string keys only, which always serialise.
     #[allow(clippy::expect_used)]
+    // invariant: a lead holds strings, booleans and JSON values with string keys only, which always serialise.
     serde_json::to_vec(lead).expect("a lead always serialises")
 }
 

@@ -84,8 +84,8 @@ impl Status {
 impl Outcome {
     /// The value of the record.
     pub fn encode(&self) -> Vec<u8> {
-        // invariant: strings, numbers, a UUID and timestamps always serialise.
         #[allow(clippy::expect_used)]
+        // invariant: strings, numbers, a UUID and timestamps always serialise.
         serde_json::to_vec(self).expect("an outcome always serialises")
     }
 

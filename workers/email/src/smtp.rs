@@ -5,8 +5,6 @@
 //! lettre's pool is not used. The dialogue itself is in `connection`.
 
 mod connection;
-#[cfg(test)]
-pub(crate) mod scripted;
 mod starttls;
 mod stream;
 
@@ -149,4 +147,4 @@ impl Smtp {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -204,7 +204,7 @@ async fn authenticate(server: &Server, smtp: &mut AsyncSmtpConnection, deadline:
 mod tests {
     use super::*;
     use crate::config::{SmtpSection, TlsMode};
-    use crate::smtp::scripted::Scripted;
+    use crate::smtp::tests::scripted::Scripted;
 
     #[tokio::test]
     async fn small_writes_are_not_held_back() {

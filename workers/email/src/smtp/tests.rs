@@ -1,5 +1,6 @@
 //! The sink against a scripted server: what is on the wire, which connections are used again, what each failure becomes.
 
+pub(crate) mod scripted;
 mod tls;
 
 use std::sync::Arc;
@@ -10,11 +11,11 @@ use leadline_proto::{Code, Reference};
 use leadline_runtime::sink::{DownReason, Failure, Sink, SinkDown, Transient, Verdict};
 use tokio::sync::Notify;
 
-use super::scripted::{Scripted, Step, accept, greet, script, take};
 use super::*;
 use crate::handler::EmailSink;
 use crate::testing::{BODY, handle, sink, sink_with, task};
 use Step::{Close, Expect, Message, Say, Tell, Wait};
+use scripted::{Scripted, Step, accept, greet, script, take};
 
 const TWO: &str = "a@x.example; b@y.example";
 

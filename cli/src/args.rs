@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use leadline_platform::process::Fatal;
 
-use crate::command::{config, endpoint, send, topics, up};
+use crate::command::{audit, config, endpoint, send, topics, up};
 
 #[derive(Debug, Parser)]
 #[command(name = "leadline", version, about = "A lead pipeline for Microsoft AppSource and Azure Marketplace")]
@@ -26,6 +26,8 @@ enum Command {
     Up(up::Args),
     /// Post a lead and follow it to its outcomes
     Send(send::Args),
+    /// Count the leads that have no outcome yet, and say where they are; exit code 1 when there are any
+    Audit(audit::Args),
     /// Make the URL that is entered in Partner Center
     #[command(subcommand)]
     Endpoint(endpoint::Command),
@@ -50,6 +52,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command.unwrap_or_else(|| Command::Up(up::Args::default())) {
         Command::Up(args) => up::run(args, file),
         Command::Send(args) => send::run(&args, file),
+        Command::Audit(args) => audit::run(&args, file),
         Command::Endpoint(command) => endpoint::run(&command, file),
         Command::Config(command) => config::run(&command, file),
         Command::Topics(command) => topics::run(&command, file),

@@ -7,7 +7,7 @@
 //! | a command | `command/`, one file each |
 //! | which defaults and sinks there are | [`product`] |
 //! | the broker of a trial | [`embedded`] |
-//! | the pages under `docs/reference/` | [`reference`] |
+//! | the pages under `docs/reference/` | [`mod@reference`] |
 
 mod args;
 mod command;

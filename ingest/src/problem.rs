@@ -1,7 +1,7 @@
 //! What a refusal looks like: `application/problem+json` (RFC 9457) with a stable `type`.
 //!
 //! Each variant is part of the public interface: its `type` and status never change. To add one, add the variant, its row in
-//! [`Problem::facts`], and a line in the README's table. No text here repeats anything of the request.
+//! `Problem::facts`, and a line in the README's table. No text here repeats anything of the request.
 
 use std::fmt;
 

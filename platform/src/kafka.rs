@@ -4,10 +4,12 @@
 
 mod context;
 pub mod producer;
+pub mod reading;
 pub mod settings;
 pub mod topics;
 
 pub use context::{ClientLog, KafkaContext};
 pub use producer::{Acked, DeliveryObserver, Producer, PublishError, Record};
+pub use reading::{Reader, Reading, headers};
 
 pub use rdkafka;

@@ -24,6 +24,7 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.test("processes::workers_hand_over_partitions_without_a_second_mail", [kafka, smtp], workers_hand_over_partitions);
     suite.test("processes::ingest_without_kafka_asks_to_come_again", [], ingest_without_kafka_asks_to_come_again);
     suite.test("processes::each_has_an_admin_port", [kafka, smtp], each_has_an_admin_port);
+    suite.test("processes::an_audit_finds_what_is_open_and_when_nothing_is", [kafka, smtp], an_audit_finds_what_is_open);
 }
 
 fn a_restart_sends_none_twice(stack: &Stack) {
@@ -46,6 +47,35 @@ fn a_restart_sends_none_twice(stack: &Stack) {
     }
     assert_eq!(product.outcomes(stack.kafka()).len(), 4, "two leads, two sinks");
     assert_eq!(mails(stack, &format!("sales@{}.example", product.prefix)), leads.into_iter().map(|lead| (lead, 1)).collect());
+}
+
+fn an_audit_finds_what_is_open(stack: &Stack) {
+    let product = Product::new(stack, "audit", stack.kafka().bootstrap(), &Sinks::to(stack.smtp()), "");
+    product.create_topics();
+    let _ingest = product.start_ingest();
+    let leads: Vec<Uuid> = fixtures::lead_names().iter().map(|name| product.post(fixtures::lead(name)).lead_id()).collect();
+    let (code, audit) = audit(&product);
+    assert_eq!((code, &audit["received"]), (1, &json!(leads.len())));
+    for sink in audit["sinks"].as_array().unwrap() {
+        let open: Vec<Uuid> =
+            sink["open"].as_array().unwrap().iter().map(|open| open["lead_id"].as_str().unwrap().parse().unwrap()).collect();
+        assert_eq!(open, leads, "oldest first");
+    }
+    let _workers = [product.start_email(), product.start_crm()];
+    eventually("nothing to be open", PATIENCE, || (self::audit(&product).0 == 0).then_some(()));
+    let ended = self::audit(&product).1;
+    let crm = ended["sinks"].as_array().unwrap().iter().find(|sink| sink["sink"] == product.crm_sink.as_str()).unwrap();
+    assert_eq!(crm["ended"], json!({"delivered": leads.len() - 2, "skipped": 2, "dead_lettered": 0}), "two are tests");
+}
+
+/// The exit code of `leadline audit` and what it printed.
+fn audit(product: &Product) -> (i32, serde_json::Value) {
+    let output = product.command(&Binaries::built().leadline(), &["audit", "--json"]).output().unwrap();
+    let printed = serde_json::from_slice(&output.stdout);
+    (
+        output.status.code().unwrap(),
+        printed.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr))),
+    )
 }
 
 /// 200 leads of 50 persons. Each takes a second to mail, so there are always leads in flight when partitions move.

@@ -1,6 +1,7 @@
 //! A record as it was taken from a topic, copied out of librdkafka's memory, and where it stands.
 
-use leadline_platform::kafka::rdkafka::message::{BorrowedMessage, Headers as _, Message};
+use leadline_platform::kafka::headers;
+use leadline_platform::kafka::rdkafka::message::{BorrowedMessage, Message};
 use leadline_proto::Headers;
 
 use crate::memory::Known;
@@ -44,19 +45,13 @@ pub(crate) struct Received {
     pub(crate) known: Known,
 }
 
-/// The headers of a message.
-pub(crate) fn headers(message: &BorrowedMessage<'_>) -> Headers {
-    let Some(headers) = message.headers() else { return Headers::new() };
-    headers.iter().filter_map(|header| header.value.map(|value| (header.key, value))).collect()
-}
-
 impl Received {
     /// Copies a message.
     pub(crate) fn copy(message: &BorrowedMessage<'_>, source: Source, epoch: u64) -> Self {
         Self {
             slot: Slot { source, partition: message.partition(), epoch, offset: message.offset() },
             key: message.key().map(<[u8]>::to_vec),
-            headers: headers(message),
+            headers: headers(message).into_iter().collect(),
             value: message.payload().map(<[u8]>::to_vec),
             known: Known::Open,
         }

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use leadline_platform::kafka::rdkafka::consumer::{BaseConsumer, Consumer};
+use leadline_platform::kafka::rdkafka::consumer::Consumer;
 use leadline_platform::kafka::rdkafka::error::KafkaError;
-use leadline_platform::kafka::rdkafka::message::{Headers as _, Message};
+use leadline_platform::kafka::rdkafka::message::Message;
 use leadline_platform::kafka::rdkafka::{Offset, TopicPartitionList};
-use leadline_platform::kafka::{KafkaContext, settings};
+use leadline_platform::kafka::{KafkaContext, Reader, headers, settings};
 use leadline_platform::process::Fatal;
 use leadline_proto::{Headers, Outcome};
 use uuid::Uuid;
@@ -18,7 +18,7 @@ const POLL: Duration = Duration::from_millis(100);
 
 /// A reader of outcomes, placed at the end of the topic.
 pub(super) struct Follower {
-    consumer: BaseConsumer<KafkaContext>,
+    consumer: Reader,
     sinks: Vec<String>,
 }
 
@@ -27,7 +27,7 @@ impl Follower {
         let away =
             |error: KafkaError| Fatal::unavailable(format!("Kafka at {} does not answer: {error}", target.kafka.bootstrap));
         let client = settings::consumer(&target.kafka, "leadline-send", "leadline-send");
-        let consumer: BaseConsumer<KafkaContext> = client.create_with_context(KafkaContext::default()).map_err(Fatal::usage)?;
+        let consumer: Reader = client.create_with_context(KafkaContext::default()).map_err(Fatal::usage)?;
         let ends = ends(&consumer, &target.outcomes).map_err(away)?;
         consumer.assign(&ends).map_err(away)?;
         Ok(Self { consumer, sinks: target.sinks.clone() })
@@ -43,9 +43,7 @@ impl Follower {
         let deadline = Instant::now() + timeout;
         while !self.sinks.is_empty() && Instant::now() < deadline {
             let Some(Ok(message)) = self.consumer.poll(POLL) else { continue };
-            let headers: Headers = message.headers().map_or_else(Headers::new, |headers| {
-                headers.iter().filter_map(|header| header.value.map(|value| (header.key, value))).collect()
-            });
+            let headers: Headers = headers(&message).into_iter().collect();
             let outcome = Outcome::decode(&headers, message.payload().unwrap_or_default());
             if let Some(outcome) = outcome.filter(|outcome| outcome.lead_id == lead_id) {
                 self.sinks.retain(|sink| sink != outcome.sink.as_str());
@@ -56,7 +54,7 @@ impl Follower {
     }
 }
 
-fn ends(consumer: &BaseConsumer<KafkaContext>, topic: &str) -> Result<TopicPartitionList, KafkaError> {
+fn ends(consumer: &Reader, topic: &str) -> Result<TopicPartitionList, KafkaError> {
     let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT)?;
     let mut list = TopicPartitionList::new();
     for partition in metadata.topics().iter().filter(|known| known.name() == topic).flat_map(|known| known.partitions()) {

@@ -112,6 +112,8 @@ impl Up {
         }
         let running = self.running(&process, &topics, &sinks, &ingest)?;
         welcome::print(&self.args, &running, &process.settings, &sinks, admin.address, self.started.elapsed())?;
+        process.lifecycle.stopping().await;
+        self.say("stopping: what was accepted is delivered first");
         ingest.stopped().await;
         if let Some(guard) = &guard {
             until_delivered(guard, &topics.name(&Topic::Leads)).await;
@@ -124,6 +126,13 @@ impl Up {
         let _ = std::fs::remove_file(self.folder.path(running::FILE));
         admin.stop().await;
         Ok(embedded)
+    }
+
+    /// Tells a person; a program watches the process itself.
+    fn say(&self, words: &str) {
+        if !self.args.json {
+            println!("{words}");
+        }
     }
 
     /// Writes down where this trial is reached.

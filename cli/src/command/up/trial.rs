@@ -70,7 +70,8 @@ impl DataFolder {
 /// The configuration, with an endpoint and sinks of the trial where it has none.
 pub(super) fn settings(file: Option<&Path>, folder: &DataFolder, secrets: &Secrets) -> Result<Settings, ConfigError> {
     let given = product::settings(file, None)?;
-    let mut preset = String::new();
+    // What is printed is for a person who tries it; the file and the environment can ask for more.
+    let mut preset = "[log]\nlevel = \"warn\"\n".to_owned();
     if given.section::<String>("ingest.person_key")?.is_empty() {
         preset += &format!("[ingest]\nperson_key = {:?}\n", secrets.person_key);
     }

@@ -16,6 +16,7 @@ use leadline_proto::{AcceptedLead, Code, SinkName, Status};
 
 use crate::call::Caller;
 use crate::config::Retry;
+use crate::gate::Gate;
 use crate::memory::Known;
 use crate::record::Received;
 use crate::recorder::Recorder;
@@ -34,13 +35,14 @@ pub(crate) enum Ended {
         /// The lead was partly served, so a retry record stands for it.
         recorded: bool,
     },
-    /// The process stops; the lead is left to the next owner of the partition.
-    Left,
+    /// The sink is down or the process stops, and nothing of the lead is done: it is as if it had not been started.
+    NotStarted,
 }
 
 /// What every attempt of a worker shares.
 pub(crate) struct Attempts<S> {
     pub(crate) caller: Caller<S>,
+    pub(crate) gate: Gate,
     pub(crate) recorder: Recorder,
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) retry: Retry,
@@ -78,11 +80,14 @@ impl<S: Sink> Attempts<S> {
     }
 
     async fn try_in_place(&self, record: &Received, mut task: Task) -> Ended {
-        let started = Instant::now();
-        let mut tries = 0;
+        let (mut tries, mut started, mut last) = (0, None, None);
         loop {
+            let Some(place) = self.gate.enter().await else { return self.interrupted(record, &task, last).await };
+            let started = *started.get_or_insert_with(Instant::now);
             tries += 1;
-            let failure = match self.caller.call(&task).await {
+            let verdict = self.caller.call(&task).await;
+            drop(place);
+            let failure = match verdict {
                 Verdict::Failed(Failure::Transient(failure)) => failure,
                 verdict @ (Verdict::Delivered { .. } | Verdict::Skipped(_) | Verdict::Later { .. } | Verdict::Failed(_)) => {
                     return self.conclude(record, &mut task, verdict).await;
@@ -91,18 +96,26 @@ impl<S: Sink> Attempts<S> {
             note_failure(&mut task.history, &failure);
             let so_far = InPlace { tries, elapsed: started.elapsed() };
             match schedule::in_place(&self.retry, so_far, failure.after, rand::random()) {
-                Some(wait) if self.wait_in_place(wait).await => {}
-                Some(_) if untouched(&task.history) => return Ended::Left,
-                Some(_) | None => return self.put_off(record, &task, &failure).await,
+                Some(wait) => self.wait_in_place(wait).await,
+                None => return self.put_off(record, &task, &failure).await,
             }
+            last = Some(failure);
         }
     }
 
-    /// Waits; `false` when the process began to stop meanwhile.
-    async fn wait_in_place(&self, wait: Duration) -> bool {
+    /// Waits, unless the process begins to stop.
+    async fn wait_in_place(&self, wait: Duration) {
         tokio::select! {
-            () = tokio::time::sleep(wait) => true,
-            () = self.lifecycle.stopping() => false,
+            () = tokio::time::sleep(wait) => {}
+            () = self.lifecycle.stopping() => {}
+        }
+    }
+
+    /// There is no next try now. A lead that is partly served, or may be, must not lose that, so it goes to the retry topic.
+    async fn interrupted(&self, record: &Received, task: &Task, last: Option<Transient>) -> Ended {
+        match last {
+            Some(failure) if !untouched(&task.history) => self.put_off(record, task, &failure).await,
+            Some(_) | None => Ended::NotStarted,
         }
     }
 

@@ -19,7 +19,7 @@
 //! | what is read back after a restart | `recall`, `memory`, `floor` |
 //! | what happens to a record, step by step | `attempt`, `call` |
 //! | when to try again | `schedule` |
-//! | what happens while a sink is down | `breaker` |
+//! | who may call the sink, and what happens while it is down | `gate`, `breaker` |
 //! | what is written down | `recorder` |
 //! | rebalances, polling, committing | `consumer` |
 
@@ -29,6 +29,7 @@ mod call;
 pub mod config;
 mod consumer;
 mod floor;
+mod gate;
 mod lanes;
 mod ledger;
 mod memory;

@@ -136,7 +136,7 @@ impl<S: Sink> Scheduler<S> {
     fn ended(&mut self, start: Start, ended: Option<Ended>) {
         match ended {
             Some(Ended::Done) => self.state.done(start),
-            Some(Ended::Left) => self.state.left(start),
+            Some(Ended::NotStarted) => self.state.given_back(start),
             Some(Ended::SinkDown { down, recorded }) => {
                 if recorded {
                     self.state.done(start);
@@ -165,6 +165,7 @@ impl<S: Sink> Scheduler<S> {
         }
         tracing::error!(code = %down.code, reason = ?down.why, "the sink is down: no lead is started until it answers");
         self.metrics.circuit_open(true);
+        self.attempts.gate.sink_is_down(true);
         let (sink, events, deadline) = (self.attempts.caller.sink.clone(), self.events.clone(), self.probe_deadline);
         tokio::spawn(async move {
             breaker::until_up(sink, down, deadline).await;
@@ -177,6 +178,7 @@ impl<S: Sink> Scheduler<S> {
         tracing::info!("the sink answers again");
         self.sink_down = false;
         self.metrics.circuit_open(false);
+        self.attempts.gate.sink_is_down(false);
     }
 
     fn start_what_may_run(&mut self) {

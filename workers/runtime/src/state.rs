@@ -201,7 +201,7 @@ impl State {
         self.end(start);
     }
 
-    /// Nothing stands for the record, and it will not be tried again here. Its offset stays open, so that nothing behind it is
+    /// Handling the record failed inside Leadline, and it will not be tried again here. Its offset stays open, so that nothing behind it is
     /// committed.
     pub(crate) fn left(&mut self, start: Start) {
         self.end(start);

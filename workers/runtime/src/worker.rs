@@ -19,6 +19,7 @@ use crate::call::Caller;
 use crate::config::Worker as Config;
 use crate::consumer;
 use crate::floor::Floors;
+use crate::gate::Gate;
 use crate::metrics::RuntimeMetrics;
 use crate::recall::Recall;
 use crate::record::Source;
@@ -96,7 +97,7 @@ impl Worker {
         let (leads, retry) = (mpsc::channel(), mpsc::channel());
         let consumers = vec![parts.consume(Source::Leads, leads.1)?, parts.consume(Source::Retry, retry.1)?];
         let scheduler = Scheduler {
-            state: parts.state(sink.capacity()),
+            state: parts.state(),
             attempts: Arc::new(parts.attempts(sink, Arc::new(endpoints), producer.clone())),
             recall: Arc::new(parts.recall()),
             metrics: parts.metrics.clone(),
@@ -156,8 +157,8 @@ impl Parts<'_> {
         consumer::spawn(setup).map_err(Fatal::internal)
     }
 
-    fn state(&self, capacity: usize) -> State {
-        State::new(self.windows.clone(), self.floors.clone(), self.config.concurrency.min(capacity))
+    fn state(&self) -> State {
+        State::new(self.windows.clone(), self.floors.clone(), self.config.concurrency)
     }
 
     fn recall(&self) -> Recall {
@@ -172,9 +173,10 @@ impl Parts<'_> {
         }
     }
 
-    fn attempts<S>(&self, sink: Arc<S>, endpoints: Arc<Endpoints>, producer: Producer) -> Attempts<S> {
+    fn attempts<S: Sink>(&self, sink: Arc<S>, endpoints: Arc<Endpoints>, producer: Producer) -> Attempts<S> {
         let deadline = self.config.call + self.config.confirm + CALL_GRACE;
         Attempts {
+            gate: Gate::new(sink.capacity(), self.process.lifecycle.clone()),
             caller: Caller { sink, deadline, metrics: self.metrics.clone() },
             recorder: Recorder {
                 producer,

@@ -9,7 +9,13 @@ use leadline_platform::process::Fatal;
 use crate::command::{audit, config, endpoint, send, topics, up};
 
 #[derive(Debug, Parser)]
-#[command(name = "leadline", version, about = "A lead pipeline for Microsoft AppSource and Azure Marketplace")]
+#[command(
+    name = "leadline",
+    version,
+    about = "A lead pipeline for Microsoft AppSource and Azure Marketplace",
+    after_help = "Without a command: leadline up.\nExit codes: 0 done, 1 a bad result, 64 usage or configuration, 70 a fault, \
+                  75 something it needs is away."
+)]
 struct Cli {
     /// Configuration file; without it `leadline.toml` is read when it exists
     #[arg(long, global = true, value_name = "FILE")]

@@ -87,7 +87,7 @@ impl Intake {
             let (kafka, largest) = (process.sections.kafka.clone(), self.config.largest_message());
             tokio::spawn(topic_check::run(kafka, publisher.topic.clone(), largest, metrics.clone()));
         }
-        let durable = process.health.condition("ingest: Kafka answers");
+        let durable = process.health.condition("ingest: Kafka answers and has the topic of leads");
         tokio::spawn(watch_kafka(publisher.producer.clone(), publisher.topic.clone(), durable, metrics.clone()));
     }
 }

@@ -79,6 +79,32 @@ impl Endpoint {
     }
 }
 
+/// An endpoint that names a sink which does not exist: its leads would silently reach nobody there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no sink `{sink}`; there are: {known}")]
+pub struct UnknownSink {
+    /// The endpoint.
+    pub endpoint: EndpointName,
+    /// The sink it names.
+    pub sink: SinkName,
+    /// The sinks of the configuration, separated by commas.
+    pub known: String,
+}
+
+/// Checks that the sinks which endpoints name are among those of the configuration.
+///
+/// # Errors
+/// [`UnknownSink`] for the first that is not.
+pub fn check_routes(endpoints: &Endpoints, sinks: &[String]) -> Result<(), UnknownSink> {
+    let unknown = |sink: &&SinkName| !sinks.iter().any(|known| known == sink.as_str());
+    for (endpoint, settings) in endpoints {
+        if let Some(sink) = settings.sinks.iter().flatten().find(unknown) {
+            return Err(UnknownSink { endpoint: endpoint.clone(), sink: sink.clone(), known: sinks.join(", ") });
+        }
+    }
+    Ok(())
+}
+
 /// Addresses of the people who are told about leads, without duplicates.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -95,9 +121,10 @@ impl TryFrom<String> for Contacts {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
         let mut addresses: Vec<String> = Vec::new();
-        for address in text.split([';', ',']).map(str::trim).filter(|part| !part.is_empty()) {
+        let parts = text.split([';', ',']).map(str::trim).filter(|part| !part.is_empty());
+        for (address, number) in parts.zip(1..) {
             if !is_address(address) {
-                return Err(format!("`{address}` is no e-mail address; separate addresses by `;`"));
+                return Err(format!("address {number} is no e-mail address; separate addresses by `;`"));
             }
             if !addresses.iter().any(|known| known.eq_ignore_ascii_case(address)) {
                 addresses.push(address.to_owned());
@@ -167,6 +194,16 @@ mod tests {
         let text = String::from(hash.clone());
         assert_eq!(TokenHash::try_from(text), Ok(hash));
         assert!(TokenHash::try_from("secret".to_owned()).is_err());
+    }
+
+    #[test]
+    fn a_route_to_a_sink_that_does_not_exist_is_refused() {
+        let endpoint = Endpoint { sinks: Some(vec!["emial".parse().unwrap()]), ..Endpoint::default() };
+        let endpoints = Endpoints::from([("shop".parse().unwrap(), endpoint)]);
+        let known = ["crm", "email"].map(str::to_owned);
+        let error = check_routes(&endpoints, &known).unwrap_err();
+        assert_eq!(error.to_string(), "there is no sink `emial`; there are: crm, email");
+        assert_eq!(check_routes(&endpoints, &["emial".to_owned()]), Ok(()));
     }
 
     #[test]

@@ -173,7 +173,7 @@ fn ingest_without_kafka_asks_to_come_again(stack: &Stack) {
     assert_eq!((answer.header("retry-after"), answer.header("content-type")), (Some("30"), Some("application/problem+json")));
     assert_eq!(answer.json()["type"], json!("urn:leadline:problem:unavailable"));
     let ready = ingest.admin("/readyz").unwrap();
-    assert_eq!((ready.status, ready.body.as_str()), (503, "not ready: ingest: Kafka answers\n"));
+    assert_eq!((ready.status, ready.body.as_str()), (503, "not ready: ingest: Kafka answers and has the topic of leads\n"));
     assert_eq!(ingest.admin("/livez").map(|live| live.status), Some(200), "Kafka is no reason to restart it");
     assert!(ingest.process.is_running(), "it never ends for Kafka");
 }

@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Args, file: Option<&Path>) -> Result<ExitCode, Fatal> {
     let topics: Topics = configured.section("topics")?;
     let mut sinks = product::sinks(&configured)?;
     if sinks.is_empty() {
-        let hint = "the configuration has no sink and no `leadline up` is running, so there is nothing to account for";
+        let hint = "the configuration has no sink; name one by --config, or start `leadline up`";
         let running = Running::read(&args.data)?.ok_or_else(|| Fatal::usage(hint))?;
         kafka.bootstrap = running.kafka;
         kafka.embedded = running.embedded;

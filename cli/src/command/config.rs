@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use leadline_platform::config::sections::Sections;
 use leadline_platform::process::{Exit, Fatal};
-use leadline_proto::config::{Endpoints, Topics};
+use leadline_proto::config::Topics;
 
 use crate::product;
 
@@ -29,7 +29,7 @@ fn check(file: Option<&Path>) -> Result<(), Fatal> {
     let settings = product::settings(file, None)?;
     let sections = Sections::read(&settings)?;
     let topics: Topics = settings.section("topics")?;
-    let endpoints: Endpoints = settings.section("endpoints")?;
+    let endpoints = leadline_runtime::worker::read_endpoints(&settings)?;
     leadline_ingest::config::Ingest::read(&settings)?;
     let worker = leadline_runtime::config::Worker::read(&settings, &sections.lifecycle)?;
     println!("kafka      {}", sections.kafka.bootstrap);

@@ -71,8 +71,10 @@ pub(crate) fn run(args: &Args, file: Option<&Path>) -> Result<ExitCode, Fatal> {
     if !missing.is_empty() {
         let waited = args.timeout.as_secs();
         let sinks = missing.join(", ");
+        let where_it_is = if durable == "memory" { "in the memory of `leadline up`" } else { "safe in Kafka" };
         return Err(Fatal::unavailable(format!(
-            "no outcome after {waited} s from: {sinks}. The lead is safe; its worker is away, or waits for its sink (see /metrics and the log)"
+            "no outcome after {waited} s from: {sinks}. The lead is {where_it_is}; its worker is away, or waits for its sink \
+             (see /metrics and the log)"
         )));
     }
     Ok(if good { Exit::Done.into() } else { BAD_RESULT.into() })

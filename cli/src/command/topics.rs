@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use leadline_platform::config::Settings;
 use leadline_platform::config::sections::Kafka;
+use leadline_platform::kafka::rdkafka::error::RDKafkaErrorCode;
 use leadline_platform::kafka::topics::{Created, TopicPlan, Topics as Client};
 use leadline_platform::process::{Exit, Fatal, Process};
 use leadline_proto::config::Topics;
@@ -12,6 +13,9 @@ use leadline_proto::topics::{Spec, Topic};
 
 use super::block_on;
 use crate::product;
+
+/// What to do when there are fewer brokers than copies.
+const FEW_BROKERS: &str = "; with fewer than 3 brokers set `topics.replication` and `topics.min_insync_replicas`";
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -35,10 +39,12 @@ pub(crate) async fn create(kafka: &Kafka, settings: &Settings, topics: &Topics, 
     let plans: Vec<TopicPlan> = Topic::all(&sinks).iter().map(|topic| plan(topic, topics)).collect();
     let client = Client::new(kafka).map_err(Fatal::usage)?;
     let away = |error| Fatal::unavailable(format!("Kafka at {} does not answer: {error}", kafka.bootstrap));
+    let mut wrong = Vec::new();
     for (name, created) in client.create(&plans).await.map_err(away)? {
         if let Created::Failed(code) = created {
-            let hint = "with fewer than 3 brokers set `topics.replication` and `topics.min_insync_replicas`";
-            return Err(Fatal::usage(format!("the topic {name} cannot be created: {code}; {hint}")));
+            let few = code == RDKafkaErrorCode::InvalidReplicationFactor;
+            let hint = if few { FEW_BROKERS } else { "" };
+            return Err(Fatal::usage(format!("the topic {name} cannot be created: {code}{hint}")));
         }
         let Some(facts) = client.facts(&name).await.map_err(away)? else { continue };
         let wanted = plans.iter().find(|plan| plan.name == name).map_or(0, |plan| plan.partitions);
@@ -46,21 +52,22 @@ pub(crate) async fn create(kafka: &Kafka, settings: &Settings, topics: &Topics, 
             let state = if created == Created::New { "created" } else { "exists" };
             let min = facts.min_insync_replicas.map_or("?".to_owned(), |min| min.to_string());
             println!(
-                "{state:8} {name}: {} partitions, {} copies, {min} at the acknowledgement",
+                "{state:8} {name}: {} partitions, replication {}, min.insync.replicas {min}",
                 facts.partitions, facts.replication
             );
         }
         if usize::try_from(wanted) != Ok(facts.partitions) {
-            let have = facts.partitions;
-            return Err(Fatal::usage(format!(
-                "the topic {name} has {have} partitions instead of {wanted}; all topics must have the same count"
-            )));
+            wrong.push(format!("{name} has {} instead of {wanted}", facts.partitions));
         }
         if show && (facts.replication < 3 || facts.min_insync_replicas.is_some_and(|min| min < 2)) {
-            println!("         warning: below 3 copies, or 2 at the acknowledgement, losing brokers can lose leads");
+            println!("         warning: below replication 3, or min.insync.replicas 2, losing brokers can lose leads");
         }
     }
-    Ok(())
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let hint = "set `topics.partitions` to what `leads` has, or make the others anew while they are empty";
+    Err(Fatal::usage(format!("wrong number of partitions: {}; {hint}", wrong.join(", "))))
 }
 
 fn plan(topic: &Topic, topics: &Topics) -> TopicPlan {

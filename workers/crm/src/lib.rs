@@ -33,6 +33,7 @@ pub struct Crm;
 impl Kind for Crm {
     const KIND: &'static str = "crm";
     const BINARY: &'static str = "leadline-crm";
+    const ABOUT: &'static str = "Writes the leads in Kafka into a CRM";
     const DEFAULTS: &'static str = config::DEFAULTS;
     type Sink = Handler;
 

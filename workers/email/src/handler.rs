@@ -218,8 +218,8 @@ fn contacts(endpoints: &Endpoints, sink: &SinkName) -> Result<BTreeMap<EndpointN
 }
 
 fn recipients(contacts: &Contacts, key: &str) -> Result<Vec<Recipient>, ConfigError> {
-    let unusable = |address: &String| ConfigError::invalid(key, format!("mail cannot be sent to `{address}`"));
-    contacts.addresses().iter().map(|address| Recipient::read(address).ok_or_else(|| unusable(address))).collect()
+    let unusable = || ConfigError::invalid(key, "mail cannot be sent to one of the addresses: its domain is no domain name");
+    contacts.addresses().iter().map(|address| Recipient::read(address).ok_or_else(unusable)).collect()
 }
 
 #[cfg(test)]

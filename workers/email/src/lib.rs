@@ -34,6 +34,7 @@ pub struct Email;
 impl Kind for Email {
     const KIND: &'static str = "email";
     const BINARY: &'static str = "leadline-email";
+    const ABOUT: &'static str = "Sends the leads in Kafka as e-mails";
     const DEFAULTS: &'static str = config::DEFAULTS;
     type Sink = handler::EmailSink;
 

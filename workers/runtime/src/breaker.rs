@@ -11,7 +11,7 @@ use crate::sink::{DownReason, Sink, SinkDown};
 
 /// First pause between probes; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// Longest pause, so that a sink that is back is found within 15 s.
+/// Longest pause: a sink that is back is found within it and the time of one probe.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Pause while the configuration is refused: a login that fails every few seconds locks accounts.
 const MISCONFIGURED_PAUSE: Duration = Duration::from_secs(60);

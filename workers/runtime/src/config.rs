@@ -82,11 +82,14 @@ impl Worker {
         Deadlines { call: self.call, confirm: self.confirm }
     }
 
-    /// A stop must be able to wait for every call, and a rebalance for every stop.
+    /// Each half of a call must fit into a stop, and a stop into a rebalance. Both halves together may outlast it.
     fn check_deadlines(&self, drain: Duration) -> Result<(), ConfigError> {
         for (key, deadline) in [("worker.call", self.call), ("worker.confirm", self.confirm)] {
             if deadline >= drain {
-                return Err(ConfigError::invalid(key, "must be shorter than `lifecycle.drain`, or a stop cuts calls off"));
+                return Err(ConfigError::invalid(
+                    key,
+                    "must be shorter than `lifecycle.drain`, or every stop would cut calls off",
+                ));
             }
         }
         if drain >= MAX_POLL_INTERVAL {

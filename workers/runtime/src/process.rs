@@ -12,7 +12,7 @@ use crate::sink::Kind;
 use crate::worker::{Worker, kind_of};
 
 #[derive(Debug, Parser)]
-#[command(version, about = "Delivers leads from Kafka to one sink")]
+#[command(version)]
 struct Args {
     #[command(flatten)]
     common: process::Args,
@@ -25,7 +25,7 @@ struct Args {
 /// Runs the worker binary of one kind of sink.
 pub fn main<K: Kind>() -> ExitCode {
     // The arguments are declared here, once for all workers; the name is that of the binary.
-    let matches = Args::command().name(K::BINARY).get_matches();
+    let matches = Args::command().name(K::BINARY).about(K::ABOUT).get_matches();
     let args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let defaults = [leadline_proto::config::DEFAULTS, config::DEFAULTS];
     process::run(&args.common, &defaults, SECTIONS, |process| run::<K>(process, args.sink))

@@ -129,6 +129,8 @@ pub trait Kind {
     const KIND: &'static str;
     /// The name of its binary.
     const BINARY: &'static str;
+    /// What its binary does, in one line.
+    const ABOUT: &'static str;
     /// Commented defaults of its section.
     const DEFAULTS: &'static str;
     /// What it builds.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use leadline_platform::config::ConfigError;
+use leadline_platform::config::{ConfigError, Settings};
 use leadline_platform::kafka::{ClientLog, DeliveryObserver, Producer, settings};
 use leadline_platform::process::{Fatal, Process};
 use leadline_proto::SinkName;
-use leadline_proto::config::{Endpoints, Topics};
+use leadline_proto::config::{Endpoints, Topics, check_routes};
 use leadline_proto::topics::Topic;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
@@ -68,7 +68,7 @@ impl Worker {
         observer: Option<Arc<dyn DeliveryObserver>>,
     ) -> Result<Self, Fatal> {
         let config = Config::read(&process.settings, &process.sections.lifecycle)?;
-        let endpoints: Endpoints = process.settings.section("endpoints")?;
+        let endpoints = read_endpoints(&process.settings)?;
         let setup = Setup {
             settings: &process.settings,
             name,
@@ -192,13 +192,29 @@ impl Parts<'_> {
     }
 }
 
+/// The endpoints, whose routes must lead to sinks of the configuration.
+///
+/// # Errors
+/// [`ConfigError`] naming the bad key.
+pub fn read_endpoints(settings: &Settings) -> Result<Endpoints, ConfigError> {
+    let endpoints: Endpoints = settings.section("endpoints")?;
+    check_routes(&endpoints, &settings.names("sinks"))
+        .map_err(|unknown| ConfigError::invalid(&format!("endpoints.{}.sinks", unknown.endpoint), unknown))?;
+    Ok(endpoints)
+}
+
 /// The kind of a sink as its section says.
 ///
 /// # Errors
 /// [`ConfigError`] when there is no such sink or it has no kind.
-pub fn kind_of(settings: &leadline_platform::config::Settings, name: &SinkName) -> Result<String, ConfigError> {
-    settings.section(&format!("sinks.{name}.kind")).map_err(|_| {
-        let known = settings.names("sinks").join(", ");
-        ConfigError::invalid(&format!("sinks.{name}"), format!("there is no such sink with a `kind`; there are: {known}"))
-    })
+pub fn kind_of(settings: &Settings, name: &SinkName) -> Result<String, ConfigError> {
+    let known = settings.names("sinks");
+    if known.is_empty() {
+        return Err(ConfigError::invalid("sinks", "there is no sink; add a section `[sinks.NAME]` with a `kind`"));
+    }
+    if !known.iter().any(|known| known == name.as_str()) {
+        let why = format!("there is no such sink; there are: {}", known.join(", "));
+        return Err(ConfigError::invalid(&format!("sinks.{name}"), why));
+    }
+    settings.section(&format!("sinks.{name}.kind"))
 }

@@ -7,9 +7,15 @@ pub(crate) mod send;
 pub(crate) mod topics;
 pub(crate) mod up;
 
+use std::time::Duration;
+
 use leadline_platform::process::Fatal;
 
 /// A runtime for a command's asynchronous part.
 fn block_on<T>(future: impl Future<Output = Result<T, Fatal>>) -> Result<T, Fatal> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Fatal::internal)?.block_on(future)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Fatal::internal)?;
+    let result = runtime.block_on(future);
+    // Whatever still blocks a thread by now is not waited for.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
 }

@@ -26,7 +26,13 @@ pub fn start(config: &Log) -> Result<(), TryInitError> {
         LogFormat::Text => stderr.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).boxed(),
         LogFormat::Json => stderr.json().flatten_event(true).boxed(),
     };
-    tracing_subscriber::registry().with(lines.with_filter(filter)).try_init()
+    tracing_subscriber::registry().with(lines.with_filter(filter)).try_init()?;
+    // The usual hook prints the message, which may quote what the code was working on.
+    std::panic::set_hook(Box::new(|panic| {
+        let at = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(at, "panic");
+    }));
+    Ok(())
 }
 
 fn level(level: LogLevel) -> LevelFilter {

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use prometheus::Registry;
 
@@ -87,7 +88,10 @@ where
     let process = Process::new(Settings::load(&sources)?)?;
     crate::log::start(&process.sections.log).map_err(Fatal::internal)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Fatal::internal)?;
-    runtime.block_on(started(process, body))
+    let result = runtime.block_on(started(process, body));
+    // Whatever still blocks a thread by now, such as a question to a Kafka that is away, is not waited for.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
 }
 
 async fn started<B, F>(process: Process, body: B) -> Result<(), Fatal>

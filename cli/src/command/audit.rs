@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args, file: Option<&Path>) -> Result<ExitCode, Fatal> {
         kafka.embedded = running.embedded;
         sinks = running.sinks.iter().map(|name| name.parse().map_err(Fatal::usage)).collect::<Result<_, Fatal>>()?;
     }
-    let client = settings::consumer(&kafka, "leadline-audit", "leadline-audit");
+    let client = settings::reader(&kafka, "leadline-audit", "leadline-audit");
     let reader: Reader = client.create_with_context(KafkaContext::default()).map_err(Fatal::usage)?;
     let away = |error: KafkaError| Fatal::unavailable(format!("Kafka at {} cannot be read: {error}", kafka.bootstrap));
     let account = read(&reader, &topics, &sinks).map_err(away)?;
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args, file: Option<&Path>) -> Result<ExitCode, Fatal> {
     Ok(if open == 0 { Exit::Done.into() } else { OPEN.into() })
 }
 
-/// Reads the leads last: what is recorded for a lead while the audit runs must not be missed for a lead that is seen.
+/// Reads the leads first: whatever was recorded for one of them meanwhile is then found.
 fn read(reader: &Reader, topics: &Topics, sinks: &[SinkName]) -> Result<Account, KafkaError> {
     let mut leads = Reading::default();
     leads.add_topic(reader, &topics.name(&Topic::Leads))?;

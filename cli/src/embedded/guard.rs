@@ -100,7 +100,7 @@ impl Group {
         topics: &Topics,
         sink: &SinkName,
     ) -> Result<Self, leadline_platform::kafka::rdkafka::error::KafkaError> {
-        let client = settings::consumer(kafka, "leadline-guard", &format!("leadline-{sink}")).create()?;
+        let client = settings::reader(kafka, "leadline-guard", &format!("leadline-{sink}")).create()?;
         let mut partitions = TopicPartitionList::new();
         for topic in [Topic::Leads, Topic::Retry(sink.clone())] {
             partitions.add_partition_range(&topics.name(&topic), 0, topics.partitions - 1);

@@ -4,6 +4,7 @@
 //! `workers/runtime`.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -23,10 +24,12 @@ const POLL: Duration = Duration::from_millis(100);
 /// Without a record for so long, reading has failed.
 const STALLED: Duration = Duration::from_secs(30);
 
-/// The headers of a record; those without a value are left out.
+/// The headers of a record; those without a value are left out. A record with a name that is not UTF-8, which makes the library
+/// panic, counts as one without headers.
 pub fn headers<'m>(message: &'m BorrowedMessage<'_>) -> Vec<(&'m str, &'m [u8])> {
     let Some(headers) = message.headers() else { return Vec::new() };
-    headers.iter().filter_map(|header| header.value.map(|value| (header.key, value))).collect()
+    let read = || headers.iter().filter_map(|header| header.value.map(|value| (header.key, value))).collect();
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_default()
 }
 
 /// What is to be read: from where, and up to which offset of each partition.

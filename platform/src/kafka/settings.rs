@@ -16,6 +16,8 @@ pub fn base(config: &Kafka, client_id: &str) -> ClientConfig {
     client
         .set("bootstrap.servers", &config.bootstrap)
         .set("client.id", client_id)
+        // Looking at a topic that does not exist must not make it, with the broker's defaults.
+        .set("allow.auto.create.topics", "false")
         .set("socket.keepalive.enable", "true")
         // A broker that no longer answers holds what is in flight this long; the default is 60 s.
         .set("socket.timeout.ms", "10000")
@@ -75,6 +77,22 @@ pub fn producer(config: &Kafka, client_id: &str) -> ClientConfig {
         .set("queue.buffering.max.messages", PRODUCER_QUEUE_RECORDS.to_string())
         .set("queue.buffering.max.kbytes", "16384")
         .set("message.max.bytes", MAX_REQUEST_BYTES.to_string());
+    client
+}
+
+/// A producer for records that must be written in any case. It never gives one up by itself: a record that were sent anew
+/// after a time-out could stand in the topic twice, while the client's own tries are told apart by the broker.
+pub fn recorder(config: &Kafka, client_id: &str) -> ClientConfig {
+    let mut client = producer(config, client_id);
+    client.set("delivery.timeout.ms", "0");
+    client
+}
+
+/// A client that reads topics outside any group; with a group it can look at what that has committed.
+pub fn reader(config: &Kafka, client_id: &str, group: &str) -> ClientConfig {
+    let mut client = consumer(config, client_id, group);
+    // Nobody would fetch the statistics, and they would pile up.
+    client.set("statistics.interval.ms", "0");
     client
 }
 
@@ -151,6 +169,8 @@ mod tests {
         for embedded in [false, true] {
             let config = Kafka { embedded, ..config("") };
             producer(&config, "test").create::<rdkafka::producer::BaseProducer>().unwrap();
+            recorder(&config, "test").create::<rdkafka::producer::BaseProducer>().unwrap();
+            reader(&config, "test", "group").create::<rdkafka::consumer::BaseConsumer>().unwrap();
             consumer(&config, "test", "group").create::<rdkafka::consumer::BaseConsumer>().unwrap();
         }
     }

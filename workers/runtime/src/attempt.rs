@@ -35,7 +35,7 @@ pub(crate) enum Ended {
         /// The lead was partly served, so a retry record stands for it.
         recorded: bool,
     },
-    /// The sink is down or the process stops, and nothing of the lead is done: it is as if it had not been started.
+    /// The sink is down, the process stops or the partition goes, and nothing of the lead is done: it is as if it had not been started.
     NotStarted,
 }
 
@@ -82,7 +82,8 @@ impl<S: Sink> Attempts<S> {
     async fn try_in_place(&self, record: &Received, mut task: Task) -> Ended {
         let (mut tries, mut started, mut last) = (0, None, None);
         loop {
-            let Some(place) = self.gate.enter().await else { return self.interrupted(record, &task, last).await };
+            let place = self.gate.enter().await.filter(|_| !record.is_going());
+            let Some(place) = place else { return self.interrupted(record, &task, last).await };
             let started = *started.get_or_insert_with(Instant::now);
             tries += 1;
             let verdict = self.caller.call(&task).await;

@@ -31,6 +31,8 @@ const POLL_WHEN_FULL: Duration = Duration::from_millis(20);
 const PAUSE_AFTER: Duration = Duration::from_secs(5);
 /// Records copied out in one turn.
 const BATCH: usize = 256;
+/// Pause before another consumer takes over.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// Longest wait for a consumer to close.
 const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 /// What the scheduler may take beyond its own deadline to answer.
@@ -95,7 +97,7 @@ fn close(consumer: BaseConsumer<Context>) {
 
 fn pause_after(error: &KafkaError) {
     tracing::error!(%error, "no consumer could be made; trying again");
-    std::thread::sleep(Duration::from_secs(1));
+    std::thread::sleep(RESTART_PAUSE);
 }
 
 /// The turns of one client.
@@ -123,6 +125,7 @@ impl<'a> Turns<'a> {
             }
             if let Some((code, reason)) = self.consumer.client().fatal_error() {
                 tracing::error!(?code, reason, "the consumer has ended; a new one takes over");
+                std::thread::sleep(RESTART_PAUSE);
                 break;
             }
         }
@@ -353,8 +356,12 @@ impl ConsumerContext for Context {
         }
     }
 
-    fn post_rebalance(&self, _consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         if let Rebalance::Assign(partitions) = rebalance {
+            // A partition that was paused when it left is still paused when it comes back.
+            if let Err(error) = consumer.resume(partitions) {
+                tracing::warn!(%error, topic = self.topic, "partitions could not be resumed");
+            }
             self.assign(partitions);
         }
     }

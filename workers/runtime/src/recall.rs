@@ -5,6 +5,7 @@
 //! go, so the ends are far enough.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use leadline_platform::kafka::rdkafka::TopicPartitionList;
@@ -23,12 +24,16 @@ use crate::state::PartitionId;
 /// Longest wait for one answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The offset that was committed, and the floor in its metadata.
+type Base = (Option<i64>, Floor);
+
 /// What was read back for one partition.
 #[derive(Debug)]
 pub(crate) struct Recalled {
     pub(crate) id: PartitionId,
     pub(crate) epoch: u64,
-    pub(crate) memory: Memory,
+    /// `None` when no earlier owner can have handled anything that is still to come.
+    pub(crate) memory: Option<Memory>,
     /// From where it was read.
     pub(crate) base: Floor,
     /// Where the trails ended.
@@ -57,38 +62,44 @@ impl Recall {
         let mut recalled = Vec::with_capacity(assigned.len());
         let mut reading = Reading::default();
         for (id, epoch) in assigned {
-            let base = bases.get(id).copied().unwrap_or_default();
-            let (_, horizon) = reader.fetch_watermarks(self.source(id.0), id.1, TIMEOUT)?;
-            let ends = self.plan(&reader, id.1, base, &mut reading)?;
-            recalled.push(Recalled { id: *id, epoch: *epoch, memory: Memory::default(), base, ends, horizon });
+            let (first, horizon) = reader.fetch_watermarks(self.source(id.0), id.1, TIMEOUT)?;
+            let (committed, floor) = bases.get(id).copied().unwrap_or_default();
+            let fresh = committed.unwrap_or(first) >= horizon;
+            let ends = self.plan(&reader, id.1, (!fresh).then_some(floor), &mut reading)?;
+            let (base, memory) = if fresh { (ends, None) } else { (floor, Some(Memory::default())) };
+            recalled.push(Recalled { id: *id, epoch: *epoch, memory, base, ends, horizon });
         }
         reading.run(&reader, |message| {
             let ours = recalled.iter_mut().filter(|one| one.id.1 == message.partition());
-            ours.for_each(|one| self.remember(&mut one.memory, message));
+            ours.filter_map(|one| one.memory.as_mut()).for_each(|memory| self.remember(memory, message));
         })?;
         Ok(recalled)
     }
 
-    /// The floor that was committed for each partition.
-    fn bases(&self, reader: &Reader, assigned: &[(PartitionId, u64)]) -> Result<HashMap<PartitionId, Floor>, KafkaError> {
+    /// The offset and the floor that were committed for each partition.
+    fn bases(&self, reader: &Reader, assigned: &[(PartitionId, u64)]) -> Result<HashMap<PartitionId, Base>, KafkaError> {
         let mut asked = TopicPartitionList::new();
         for ((source, number), _) in assigned {
             asked.add_partition(self.source(*source), *number);
         }
         let committed = reader.committed_offsets(asked, TIMEOUT)?;
-        let floors = committed.elements().into_iter().filter_map(|element| {
+        let bases = committed.elements().into_iter().filter_map(|element| {
             element.error().ok()?;
             let source = if element.topic() == self.leads { Source::Leads } else { Source::Retry };
-            Some(((source, element.partition()), Floor::read(element.metadata())))
+            // Metadata of someone else that is not UTF-8 makes the library panic.
+            let floor = catch_unwind(AssertUnwindSafe(|| Floor::read(element.metadata()))).unwrap_or_default();
+            let offset = element.offset().to_raw().filter(|offset| *offset >= 0);
+            Some(((source, element.partition()), (offset, floor)))
         });
-        Ok(floors.collect())
+        Ok(bases.collect())
     }
 
-    /// Adds what is to be read for one partition number; returns where it ends.
-    fn plan(&self, reader: &Reader, number: i32, base: Floor, reading: &mut Reading) -> Result<Floor, KafkaError> {
+    /// Adds what is to be read for one partition number from a floor, if anything; returns where it ends.
+    fn plan(&self, reader: &Reader, number: i32, from: Option<Floor>, reading: &mut Reading) -> Result<Floor, KafkaError> {
         let mut ends = Floor::default();
         for trail in Trail::ALL {
-            ends.raise(trail, reading.add(reader, self.topic(trail), number, base.of(trail))?);
+            let from = from.map_or(i64::MAX, |floor| floor.of(trail));
+            ends.raise(trail, reading.add(reader, self.topic(trail), number, from)?);
         }
         Ok(ends)
     }

@@ -1,5 +1,8 @@
 //! A record as it was taken from a topic, copied out of librdkafka's memory, and where it stands.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use leadline_platform::kafka::headers;
 use leadline_platform::kafka::rdkafka::message::{BorrowedMessage, Message};
 use leadline_proto::Headers;
@@ -43,6 +46,8 @@ pub(crate) struct Received {
     pub(crate) value: Option<Vec<u8>>,
     /// What stands for it already, from before its partition was assigned.
     pub(crate) known: Known,
+    /// Set when its partition is about to be given up: the next owner handles it.
+    pub(crate) going: Arc<AtomicBool>,
 }
 
 impl Received {
@@ -54,7 +59,13 @@ impl Received {
             headers: headers(message).into_iter().collect(),
             value: message.payload().map(<[u8]>::to_vec),
             known: Known::Open,
+            going: Arc::default(),
         }
+    }
+
+    /// Whether its partition is about to be given up.
+    pub(crate) fn is_going(&self) -> bool {
+        self.going.load(Ordering::Acquire)
     }
 
     /// About how much memory the record takes.

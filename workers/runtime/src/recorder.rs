@@ -12,6 +12,7 @@ use leadline_proto::topics::Topic;
 use leadline_proto::{AcceptedLead, Code, Headers, Outcome, SinkName, Status};
 
 use crate::floor::{Floors, Trail};
+use crate::memory::Known;
 use crate::metrics::RuntimeMetrics;
 use crate::record::{Received, Source};
 
@@ -86,7 +87,9 @@ impl Recorder {
     /// Puts a record that cannot be read into the dead letters. It gets an outcome when at least its id is known.
     pub(crate) async fn poison(&self, record: &Received, code: Code) {
         let history = History::read(&record.headers);
-        self.write_dead_letter(record, &history, ErrorKind::Poison, &code).await;
+        if record.known == Known::Open {
+            self.write_dead_letter(record, &history, ErrorKind::Poison, &code).await;
+        }
         let Some(lead_id) = AcceptedLead::claimed_id(&record.headers) else { return };
         let outcome = Outcome {
             lead_id,

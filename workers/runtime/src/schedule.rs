@@ -27,7 +27,7 @@ pub(crate) struct InPlace {
 /// `chance` is a random number in [0, 1).
 pub(crate) fn in_place(retry: &Retry, so_far: InPlace, asked: Option<Duration>, chance: f64) -> Option<Duration> {
     let wait = asked.unwrap_or_else(|| in_place_wait(so_far.tries, chance));
-    let allowed = so_far.tries < retry.in_place_tries && so_far.elapsed + wait <= retry.in_place;
+    let allowed = so_far.tries < retry.in_place_tries && so_far.elapsed.saturating_add(wait) <= retry.in_place;
     allowed.then_some(wait)
 }
 
@@ -47,7 +47,10 @@ pub(crate) fn retry_topic(
     chance: f64,
 ) -> Option<Timestamp> {
     let age = Duration::try_from(now.duration_since(first_failed_at)).unwrap_or_default();
-    let wait = step(retry, age).mul_f64(1.0 + chance / 10.0).max(asked.unwrap_or_default());
+    // A destination that asks for longer than the longest wait of the schedule is asked again then.
+    let longest = retry.schedule.iter().map(|wait| wait.0).max().unwrap_or_default();
+    let asked = asked.unwrap_or_default().min(longest);
+    let wait = step(retry, age).mul_f64(1.0 + chance / 10.0).max(asked);
     if age + wait > retry.give_up_after {
         return None;
     }
@@ -115,5 +118,8 @@ mod tests {
         assert!(due(0.9) > due(0.1));
         let asked = Some(Duration::from_secs(600));
         assert_eq!(retry_topic(&retry(), now, now, asked, 0.0).unwrap().duration_since(now).as_mins(), 10);
+        let too_long = Some(Duration::from_secs(u64::MAX));
+        assert_eq!(retry_topic(&retry(), now, now, too_long, 0.0).unwrap().duration_since(now).as_hours(), 4);
+        assert_eq!(in_place(&retry(), so_far(1, 1), too_long, 0.0), None);
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 use leadline_proto::retry::Wait;
@@ -36,8 +37,8 @@ struct Partition {
     epoch: u64,
     phase: Phase,
     in_flight: usize,
-    /// It is about to be given up, so nothing more of it is started.
-    stopping: bool,
+    /// It is about to be given up, so nothing more of it is started, and no try of what is in flight follows.
+    going: Arc<AtomicBool>,
 }
 
 /// What is known of a partition's past.
@@ -55,6 +56,10 @@ impl Partition {
             Phase::Known { ledger, .. } => Some(ledger),
             Phase::Recalling(_) => None,
         }
+    }
+
+    fn is_going(&self) -> bool {
+        self.going.load(Ordering::Acquire)
     }
 
     fn forget_what_has_passed(&mut self) {
@@ -126,7 +131,7 @@ impl State {
     /// A partition is ours from now on. Nothing of it starts before it is [`State::recalled`].
     pub(crate) fn assigned(&mut self, id: PartitionId, epoch: u64) {
         let phase = Phase::Recalling(Vec::new());
-        self.partitions.insert(id, Partition { epoch, phase, in_flight: 0, stopping: false });
+        self.partitions.insert(id, Partition { epoch, phase, in_flight: 0, going: Arc::default() });
     }
 
     /// A partition's past is known.
@@ -134,7 +139,7 @@ impl State {
         let Recalled { id, epoch, memory, base, ends, horizon } = recalled;
         Trail::ALL.into_iter().for_each(|trail| self.floors.raise(id.1, trail, ends.of(trail)));
         let Some(partition) = self.partitions.get_mut(&id).filter(|partition| partition.epoch == epoch) else { return };
-        let known = Phase::Known { ledger: Ledger::new(base, horizon), memory: Some(Box::new(memory)) };
+        let known = Phase::Known { ledger: Ledger::new(base, horizon), memory: memory.map(Box::new) };
         if let Phase::Recalling(waiting) = std::mem::replace(&mut partition.phase, known) {
             waiting.into_iter().for_each(|record| self.received(record));
         }
@@ -144,10 +149,11 @@ impl State {
     pub(crate) fn received(&mut self, mut record: Received) {
         let slot = record.slot;
         let floor = self.floors.now(slot.partition);
-        let Some(partition) = self.partition(slot).filter(|partition| !partition.stopping) else {
+        let Some(partition) = self.partition(slot).filter(|partition| !partition.is_going()) else {
             // The partition has gone meanwhile; its next owner takes the record.
             return self.windows.of(slot.source).release(record.bytes());
         };
+        record.going = partition.going.clone();
         match &mut partition.phase {
             Phase::Recalling(waiting) => return waiting.push(record),
             Phase::Known { ledger, memory } => {
@@ -215,7 +221,7 @@ impl State {
 
     /// The record was not handled and takes its place in the lane again.
     pub(crate) fn given_back(&mut self, start: Start) {
-        if self.partition(start.record.slot).is_none_or(|partition| partition.stopping) {
+        if self.partition(start.record.slot).is_none_or(|partition| partition.is_going()) {
             return self.end(start);
         }
         self.landed(start.record.slot);
@@ -237,7 +243,7 @@ impl State {
         dropped.extend(gone.into_iter().filter_map(|due| self.timers.remove(&due)));
         for id in ids {
             let Some(partition) = self.partitions.get_mut(id) else { continue };
-            partition.stopping = true;
+            partition.going.store(true, Ordering::Release);
             if let Phase::Recalling(waiting) = &mut partition.phase {
                 dropped.extend(waiting.drain(..).map(Arc::new));
             }

@@ -79,7 +79,7 @@ impl Worker {
         let sink = Arc::new(K::build(&setup)?);
         let metrics = RuntimeMetrics::new(&process.registry, &[("sink", name.as_str())]).map_err(Fatal::internal)?;
         metrics.start_at_zero();
-        let client = settings::producer(&process.sections.kafka, &format!("leadline-{name}"));
+        let client = settings::recorder(&process.sections.kafka, &format!("leadline-{name}"));
         let producer = Producer::new(client, observer).map_err(Fatal::usage)?;
         let (events, received) = unbounded_channel();
         let window = || Arc::new(Window::new(config.window_leads, config.window_bytes));
@@ -164,7 +164,7 @@ impl Parts<'_> {
     fn recall(&self) -> Recall {
         let client_id = format!("leadline-{}-recall", self.name);
         Recall {
-            config: settings::consumer(&self.process.sections.kafka, &client_id, &group(&self.name)),
+            config: settings::reader(&self.process.sections.kafka, &client_id, &group(&self.name)),
             sink: self.name.clone(),
             leads: self.topics.name(&Topic::Leads),
             retry: self.topics.name(&Topic::Retry(self.name.clone())),

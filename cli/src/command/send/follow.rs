@@ -26,7 +26,7 @@ impl Follower {
     pub(super) fn start(target: &Target) -> Result<Self, Fatal> {
         let away =
             |error: KafkaError| Fatal::unavailable(format!("Kafka at {} does not answer: {error}", target.kafka.bootstrap));
-        let client = settings::consumer(&target.kafka, "leadline-send", "leadline-send");
+        let client = settings::reader(&target.kafka, "leadline-send", "leadline-send");
         let consumer: Reader = client.create_with_context(KafkaContext::default()).map_err(Fatal::usage)?;
         let ends = ends(&consumer, &target.outcomes).map_err(away)?;
         consumer.assign(&ends).map_err(away)?;

@@ -21,13 +21,13 @@ fn state(concurrency: usize) -> State {
 fn assign(state: &mut State, id: PartitionId, epoch: u64) {
     state.assigned(id, epoch);
     let (base, ends) = (Floor::default(), Floor::default());
-    state.recalled(Recalled { id, epoch, memory: Memory::default(), base, ends, horizon: 0 });
+    state.recalled(Recalled { id, epoch, memory: None, base, ends, horizon: 0 });
 }
 
 fn record(offset: i64, epoch: u64, key: u8) -> Received {
     let slot = Slot { source: Source::Leads, partition: 0, epoch, offset };
     let headers = Headers::new().with(CE_ID, lead_id(offset).to_string());
-    Received { slot, key: Some(vec![key]), headers, value: Some(vec![0; 10]), known: Known::Open }
+    Received { slot, key: Some(vec![key]), headers, value: Some(vec![0; 10]), known: Known::Open, going: Arc::default() }
 }
 
 fn lead_id(offset: i64) -> Uuid {
@@ -72,7 +72,7 @@ fn nothing_starts_before_it_is_known_what_was_recorded() {
     take(&mut state, record(4, 1, 1));
     take(&mut state, record(5, 1, 2));
     assert!(state.start_next().is_none());
-    let memory = remember(&[4]);
+    let memory = Some(remember(&[4]));
     let (base, ends) = (Floor::default(), Floor::default());
     state.recalled(Recalled { id: PARTITION, epoch: 1, memory, base, ends, horizon: 6 });
     assert_eq!(state.start_next().unwrap().record.slot.offset, 5, "4 has its outcome");
@@ -116,6 +116,7 @@ fn what_is_given_back_while_its_partition_goes_is_dropped() {
     let start = state.start_next().unwrap();
     state.stop_partitions(&[PARTITION]);
     assert!(!state.is_quiet(&[PARTITION]));
+    assert!(start.record.is_going(), "no other try of it follows here");
     state.given_back(start);
     assert!(state.is_quiet(&[PARTITION]));
     assert!(state.start_next().is_none());
@@ -268,7 +269,7 @@ impl Model {
         let from = usize::try_from(base.of(Trail::Outcomes)).unwrap();
         let mut ends = Floor::default();
         ends.raise(Trail::Outcomes, i64::try_from(self.outcomes.len()).unwrap());
-        let memory = remember(&self.outcomes[from..]);
+        let memory = Some(remember(&self.outcomes[from..]));
         self.state.recalled(Recalled { id: PARTITION, epoch: self.epoch, memory, base, ends, horizon: self.end });
     }
 }

@@ -23,7 +23,7 @@ mod outbox;
 mod smtp;
 mod template;
 #[cfg(test)]
-mod testing;
+mod tests;
 
 use leadline_platform::config::ConfigError;
 use leadline_runtime::sink::{Kind, Setup};

@@ -3,7 +3,7 @@
 use leadline_proto::keys::recipient_hash;
 
 use super::*;
-use crate::testing::{BODY, handle, sink, task};
+use crate::tests::{BODY, handle, sink, task};
 
 const FROM: &str = "from = 'Leadline <leads@own.example>'\ntransport = 'file'\n";
 

@@ -5,7 +5,7 @@ use leadline_proto::lead::Email;
 use mail_parser::{Address as Parsed, HeaderValue as Value, MessageParser};
 
 use super::*;
-use crate::testing::{BODY, task};
+use crate::tests::{BODY, task};
 
 fn composer() -> Composer {
     Composer::new("Leadline <leads@own.example>".parse().unwrap()).unwrap()

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::handler::EmailSink;
-use crate::testing::{BODY, handle, sink, sink_with, task};
+use crate::tests::{BODY, handle, sink, sink_with, task};
 use Step::{Close, Expect, Message, Say, Tell, Wait};
 use scripted::{Scripted, Step, accept, greet, script, take};
 

@@ -1,7 +1,7 @@
 //! The engine's settings and the built-in templates.
 
 use super::*;
-use crate::testing::{BODY, accepted};
+use crate::tests::{BODY, accepted};
 
 fn templates(text: &'static str) -> Result<Templates, TemplateError> {
     Templates::from_sources([(SUBJECT, "subject"), (TEXT, text), (HTML, text)])

@@ -2,6 +2,34 @@
 //!
 //! The statements differ by database and stand in [`sqlite`] and [`postgres`], the tables in `migrations/`.
 
+/// The statement that writes a record: which of two leads wins is said here, once for both databases. They differ in the values
+/// ($1 to $21 are bound by [`bind_lead`], $22 says what to do with a record that exists) and in how a new row is told.
+macro_rules! upsert {
+    (values: $values:literal, is_new: $is_new:literal) => {
+        concat!(
+            "INSERT INTO lead (crm_key, lead_id, person_key, endpoint, offer_id, offer, kind, first_name, last_name, email,
+                email_valid, phone, country, company, job_title, source, action, description, do_not_contact, test, received_at,
+                created_at, updated_at)
+            VALUES (",
+            $values,
+            ")
+            ON CONFLICT (crm_key) DO UPDATE SET
+                lead_id = excluded.lead_id, person_key = excluded.person_key, endpoint = excluded.endpoint,
+                offer_id = excluded.offer_id, offer = excluded.offer, kind = excluded.kind, first_name = excluded.first_name,
+                last_name = excluded.last_name, email = excluded.email, email_valid = excluded.email_valid,
+                phone = excluded.phone, country = excluded.country, company = excluded.company,
+                job_title = excluded.job_title, source = excluded.source, action = excluded.action,
+                description = excluded.description, do_not_contact = excluded.do_not_contact, test = excluded.test,
+                received_at = excluded.received_at, updated_at = excluded.updated_at
+            WHERE $22 = 'update'
+                OR ($22 = 'newer' AND (lead.received_at, lead.lead_id) <= (excluded.received_at, excluded.lead_id))
+            RETURNING ",
+            $is_new,
+            " AS inserted"
+        )
+    };
+}
+
 pub mod postgres;
 pub mod sqlite;
 

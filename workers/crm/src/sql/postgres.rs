@@ -44,21 +44,11 @@ ON CONFLICT (lead_id) DO NOTHING";
 
 /// Returns whether the row is new (`xmax` is 0 in a row that nobody has updated or locked), and no row when it was left as it
 /// is.
-const UPSERT: &str = "
-INSERT INTO lead (crm_key, lead_id, person_key, endpoint, offer_id, offer, kind, first_name, last_name, email, email_valid,
-    phone, country, company, job_title, source, action, description, do_not_contact, test, received_at, created_at, updated_at)
-VALUES ($1, $2::uuid, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21::timestamptz,
-    now(), now())
-ON CONFLICT (crm_key) DO UPDATE SET
-    lead_id = excluded.lead_id, person_key = excluded.person_key, endpoint = excluded.endpoint, offer_id = excluded.offer_id,
-    offer = excluded.offer, kind = excluded.kind, first_name = excluded.first_name, last_name = excluded.last_name,
-    email = excluded.email, email_valid = excluded.email_valid, phone = excluded.phone, country = excluded.country,
-    company = excluded.company, job_title = excluded.job_title, source = excluded.source, action = excluded.action,
-    description = excluded.description, do_not_contact = excluded.do_not_contact, test = excluded.test,
-    received_at = excluded.received_at, updated_at = excluded.updated_at
-WHERE $22 = 'update'
-    OR ($22 = 'newer' AND (lead.received_at, lead.lead_id) <= (excluded.received_at, excluded.lead_id))
-RETURNING xmax = 0 AS inserted";
+const UPSERT: &str = upsert!(
+    values: "$1, $2::uuid, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+        $19, $20, $21::timestamptz, now(), now()",
+    is_new: "xmax = 0"
+);
 
 /// Needs every right that a write needs, and touches no row. A replica refuses it.
 const PROBES: [&str; 2] = [

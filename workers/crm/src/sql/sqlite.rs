@@ -36,20 +36,11 @@ ON CONFLICT (lead_id) DO NOTHING";
 
 /// Returns whether the row is new, and no row when it was left as it is. Nothing else can have been created at the very time
 /// of this transaction: there is one writer, and it waits for the disk in between.
-const UPSERT: &str = "
-INSERT INTO lead (crm_key, lead_id, person_key, endpoint, offer_id, offer, kind, first_name, last_name, email, email_valid,
-    phone, country, company, job_title, source, action, description, do_not_contact, test, received_at, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $23, $23)
-ON CONFLICT (crm_key) DO UPDATE SET
-    lead_id = excluded.lead_id, person_key = excluded.person_key, endpoint = excluded.endpoint, offer_id = excluded.offer_id,
-    offer = excluded.offer, kind = excluded.kind, first_name = excluded.first_name, last_name = excluded.last_name,
-    email = excluded.email, email_valid = excluded.email_valid, phone = excluded.phone, country = excluded.country,
-    company = excluded.company, job_title = excluded.job_title, source = excluded.source, action = excluded.action,
-    description = excluded.description, do_not_contact = excluded.do_not_contact, test = excluded.test,
-    received_at = excluded.received_at, updated_at = excluded.updated_at
-WHERE $22 = 'update'
-    OR ($22 = 'newer' AND (lead.received_at, lead.lead_id) <= (excluded.received_at, excluded.lead_id))
-RETURNING created_at = $23 AS inserted";
+const UPSERT: &str = upsert!(
+    values: "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+        $19, $20, $21, $23, $23",
+    is_new: "created_at = $23"
+);
 
 /// Needs every right that a write needs, and touches no row.
 const PROBES: [&str; 2] = [

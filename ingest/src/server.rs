@@ -108,7 +108,7 @@ fn serve(process: &Process, intake: Intake) -> Result<Ingest, Fatal> {
         .shutdown_timeout(process.lifecycle.drain().as_secs())
         .disable_signals()
         .bind(listen)
-        .map_err(|error| Fatal::usage(format!("`ingest.listen`: {listen} cannot be bound: {error}")))?;
+        .map_err(|error| Fatal::cannot_bind("ingest.listen", listen, &error))?;
     let address = server.addrs().first().copied().unwrap_or(listen);
     let server = server.run();
     tokio::spawn(stop_with(process.lifecycle.clone(), server.handle()));

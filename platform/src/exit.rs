@@ -46,6 +46,14 @@ impl Fatal {
         Self { message: error.to_string(), exit: Exit::Usage }
     }
 
+    /// An address that cannot be listened on; `key` is where it is configured.
+    pub fn cannot_bind(key: &str, address: std::net::SocketAddr, error: &std::io::Error) -> Self {
+        let variable = format!("LEADLINE__{}", key.to_uppercase().replace('.', "__"));
+        Self::usage(format!(
+            "`{key}`: {address} cannot be listened on: {error}; set another, also by {variable}=127.0.0.1:PORT"
+        ))
+    }
+
     /// A fault of the program or the machine.
     pub fn internal(error: impl std::fmt::Display) -> Self {
         Self { message: error.to_string(), exit: Exit::Internal }

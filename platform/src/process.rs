@@ -102,7 +102,7 @@ where
     process.lifecycle.stop_on_signals().map_err(Fatal::internal)?;
     let listen = process.sections.admin.listen;
     let admin = AdminServer::start(listen, process.registry.clone(), process.health.clone())
-        .map_err(|error| Fatal::usage(format!("`admin.listen`: {listen} cannot be bound: {error}")))?;
+        .map_err(|error| Fatal::cannot_bind("admin.listen", listen, &error))?;
     tracing::info!(address = %admin.address, "admin port open");
     let result = body(process).await;
     admin.stop().await;

@@ -98,7 +98,7 @@ impl Up {
         };
         let listen = process.sections.admin.listen;
         let admin = AdminServer::start(listen, process.registry.clone(), process.health.clone());
-        let admin = admin.map_err(|error| Fatal::usage(format!("`admin.listen`: {listen} cannot be bound: {error}")))?;
+        let admin = admin.map_err(|error| Fatal::cannot_bind("admin.listen", listen, &error))?;
         let guard = embedded.as_ref().map(|embedded| embedded.guard.clone());
         let ingest = start_ingest(&process, guard.clone())?;
         // Workers stop after ingest, so that what it has accepted can still be delivered.

@@ -34,6 +34,8 @@ pub const FIRST_FAILED_AT: &str = "leadline-first-failed-at";
 pub const REASON: &str = "leadline-reason";
 /// Whether the wait counts as a failed try: `failed`, `later`, `held`.
 pub const CLASS: &str = "leadline-class";
+/// Tells equal leads of one person: the hash of what the lead says.
+pub const CONTENT: &str = "leadline-content";
 /// Steps already done for this lead, comma-separated codes.
 pub const PROGRESS: &str = "leadline-progress";
 /// Whether an earlier try may have delivered although it was not confirmed: `1`.

@@ -10,11 +10,13 @@
 //! | the message on the topic `leads` | [`envelope`] |
 //! | the message on `leads.outcomes` | [`outcome`] |
 //! | headers of a retry or a dead letter | [`retry`], [`dead_letter`] |
+//! | holds and brakes on `leads.control` | [`control`] |
 //! | names of headers, topics, keys | [`headers`], [`topics`], [`keys`] |
 //! | `[endpoints]` and `[topics]` of the configuration | [`config`] |
 
 pub mod code;
 pub mod config;
+pub mod control;
 pub mod dead_letter;
 pub mod envelope;
 pub mod headers;

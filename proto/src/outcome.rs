@@ -43,6 +43,9 @@ pub struct Outcome {
     /// The lead went through the retry topic and so left the order of its person's leads.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reordered: bool,
+    /// Why an operator has ended it by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Code>,
 }
 
 /// What happened to a lead at a sink. All are terminal.

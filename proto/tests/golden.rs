@@ -185,12 +185,14 @@ fn outcomes() -> Vec<(&'static str, Outcome)> {
         received_at: Some("2026-11-22T10:00:00.123456Z".parse().unwrap()),
         at: "2026-11-22T10:07:30Z".parse().unwrap(),
         reordered: true,
+        reason: None,
     };
     let plain = Outcome {
         replay: 0,
         status: Status::Delivered { reference: None, maybe_duplicate: false },
         attempts: 1,
         reordered: false,
+        reason: None,
         ..delivered.clone()
     };
     let skipped = Outcome { status: Status::Skipped { rule: Code::of("not_routed") }, attempts: 0, ..plain.clone() };

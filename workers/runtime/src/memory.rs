@@ -101,6 +101,7 @@ mod tests {
             received_at: None,
             at: Timestamp::UNIX_EPOCH,
             reordered: false,
+            reason: None,
         }
     }
 

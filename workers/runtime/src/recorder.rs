@@ -44,6 +44,7 @@ impl Recorder {
             received_at: Some(lead.received_at),
             at,
             reordered: record.slot.source == Source::Retry,
+            reason: None,
             status,
         };
         self.write_outcome(record, &outcome).await;
@@ -100,6 +101,7 @@ impl Recorder {
             received_at: None,
             at: Timestamp::now(),
             reordered: record.slot.source == Source::Retry,
+            reason: None,
             status: Status::DeadLettered { code },
         };
         self.write_outcome(record, &outcome).await;

@@ -180,6 +180,7 @@ mod tests {
             received_at: None,
             at: "2026-11-22T12:00:00Z".parse().unwrap(),
             reordered: false,
+            reason: None,
         };
         account.outcome(&outcome.headers(), &outcome.encode());
     }

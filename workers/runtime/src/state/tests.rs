@@ -138,6 +138,7 @@ fn remember(recorded: &[i64]) -> Memory {
             received_at: None,
             at: Timestamp::UNIX_EPOCH,
             reordered: false,
+            reason: None,
         };
         memory.outcome(&sink, &outcome.headers(), &outcome.encode());
     }

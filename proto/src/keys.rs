@@ -99,9 +99,31 @@ fn canonical(lead: &Lead) -> Vec<u8> {
     serde_json::to_vec(lead).expect("a lead always serialises")
 }
 
-/// Tells equal leads: the hash of all fields, known and unknown. 32 hex digits.
-pub fn content_hash(lead: &Lead) -> String {
-    short_hex(&Sha256::digest(canonical(lead)))
+/// Tells equal leads of one person: a hash of the person and of all fields, known and unknown. Prints as 32 hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ContentHash(u128);
+
+impl ContentHash {
+    /// The hash of a lead.
+    pub fn of(person: &PersonKey, lead: &Lead) -> Self {
+        let hash = Sha256::new().chain_update(person.as_str()).chain_update(canonical(lead)).finalize();
+        let mut first = [0; 16];
+        first.copy_from_slice(&hash[..16]);
+        Self(u128::from_be_bytes(first))
+    }
+}
+
+impl fmt::Display for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl std::str::FromStr for ContentHash {
+    type Err = std::num::ParseIntError;
+    fn from_str(digits: &str) -> Result<Self, Self::Err> {
+        u128::from_str_radix(digits, 16).map(Self)
+    }
 }
 
 /// The key of a CRM record: a hash of the parts that the mapping names. 32 hex digits, which every vendor accepts in a URL

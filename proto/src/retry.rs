@@ -77,9 +77,7 @@ impl History {
 
     /// Writes the state of a lead that waits into the headers of its retry record.
     pub fn write(&self, wait: &Wait, headers: &mut Headers) {
-        for stale in [FIRST_FAILED_AT, PROGRESS, MAYBE_DUPLICATE] {
-            headers.remove(stale);
-        }
+        headers.remove(FIRST_FAILED_AT);
         headers.set(ATTEMPT, self.attempts.to_string());
         headers.set(ROUND, self.round.to_string());
         headers.set(REPLAY, self.replay.to_string());
@@ -89,6 +87,13 @@ impl History {
         if let Some(at) = self.first_failed_at {
             headers.set(FIRST_FAILED_AT, at.to_string());
         }
+        self.write_progress(headers);
+    }
+
+    /// Writes how far the sink has come, which also a dead letter keeps.
+    pub fn write_progress(&self, headers: &mut Headers) {
+        headers.remove(PROGRESS);
+        headers.remove(MAYBE_DUPLICATE);
         if !self.progress.is_empty() {
             let steps: Vec<&str> = self.progress.iter().map(Code::as_str).collect();
             headers.set(PROGRESS, steps.join(","));

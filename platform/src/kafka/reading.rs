@@ -45,9 +45,17 @@ impl Reading {
     /// # Errors
     /// When no broker answers.
     pub fn add(&mut self, reader: &Reader, topic: &str, partition: i32, from: i64) -> Result<i64, KafkaError> {
+        self.add_until(reader, topic, partition, from, i64::MAX)
+    }
+
+    /// The same up to an offset, if the partition reaches that far.
+    ///
+    /// # Errors
+    /// When no broker answers.
+    pub fn add_until(&mut self, reader: &Reader, topic: &str, partition: i32, from: i64, to: i64) -> Result<i64, KafkaError> {
         let (first, end) = reader.fetch_watermarks(topic, partition, TIMEOUT)?;
-        let (from, key) = (from.max(first), (topic.to_owned(), partition));
-        if from < end && self.to.insert(key, end).is_none() {
+        let (from, to, key) = (from.max(first), to.min(end), (topic.to_owned(), partition));
+        if from < to && self.to.insert(key, to).is_none() {
             self.from.add_partition_offset(topic, partition, Offset::Offset(from))?;
         }
         Ok(end)

@@ -103,8 +103,9 @@ pub fn consumer(config: &Kafka, client_id: &str, group: &str) -> ClientConfig {
         .set("group.id", group)
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
-        // A new group starts with the oldest lead; librdkafka's default would skip all of them.
-        .set("auto.offset.reset", "earliest")
+        // Where a new group starts is said at each assignment. A position that is no longer in its topic must not be mended in
+        // silence; librdkafka's default would skip every record there is.
+        .set("auto.offset.reset", "error")
         .set("max.poll.interval.ms", "300000")
         .set("queued.max.messages.kbytes", "16384")
         .set("fetch.message.max.bytes", MAX_REQUEST_BYTES.to_string())

@@ -6,7 +6,7 @@
 use std::io::ErrorKind;
 
 use leadline_proto::Code;
-use leadline_runtime::sink::{DownReason, Failure, SinkDown, Transient};
+use leadline_runtime::sink::{DownReason, Failure, Permanent, SinkDown, Transient};
 use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::SqliteError;
@@ -29,7 +29,7 @@ pub fn failure(error: &sqlx::Error) -> Failure {
         E::Tls(_) => misconfigured("sql-tls"),
         E::Configuration(_) | E::ConfigFile(_) | E::AnyDriverError(_) => misconfigured("sql-configuration"),
         E::Migrate(error) => migration(error),
-        E::Encode(_) | E::InvalidArgument(_) => Failure::Permanent(Code::of("sql-value")),
+        E::Encode(_) | E::InvalidArgument(_) => permanent(Code::of("sql-value")),
         // The tables do not look as the migrations leave them.
         E::RowNotFound | E::TypeNotFound { .. } | E::ColumnIndexOutOfBounds { .. } | E::ColumnNotFound(_) => {
             misconfigured("sql-schema")
@@ -64,7 +64,8 @@ pub fn down(failure: Failure) -> SinkDown {
     match failure {
         Failure::SinkDown(down) => down,
         Failure::Transient(transient) => SinkDown::of(DownReason::Unreachable, transient.code),
-        Failure::Permanent(code) => SinkDown::of(DownReason::Misconfigured, code),
+        Failure::Permanent(failure) => SinkDown::of(DownReason::Misconfigured, failure.code),
+        Failure::Forfeited => SinkDown::of(DownReason::Unreachable, Code::of("forfeited")),
     }
 }
 
@@ -94,7 +95,7 @@ pub fn sqlstate(state: &str, constraint: Option<&str>) -> Failure {
         // Two writers of one record: the second try finds the row of the first.
         (_, "23505") if constraint.is_some_and(|name| OUR_KEYS.contains(&name)) => transient(code),
         // The value, or a rule of the operator's own (a check, a trigger, a view), refuses this lead.
-        ("21" | "22" | "23" | "27" | "44" | "54" | "P0", _) | (_, "40002") => Failure::Permanent(code),
+        ("21" | "22" | "23" | "27" | "44" | "54" | "P0", _) | (_, "40002") => permanent(code),
         // Another transaction was in the way, or the statement took too long.
         ("25", "25P01" | "25P02" | "25P03") | ("40" | "55", _) | (_, "57014" | "57000") => transient(code),
         // The server goes, comes, is a replica now, is out of disk or memory, or is damaged.
@@ -126,9 +127,9 @@ pub fn sqlite(extended: i32) -> Failure {
         14 => misconfigured("sqlite-cantopen"),
         15 => transient(Code::of("sqlite-protocol")),
         17 => transient(Code::of("sqlite-schema")),
-        18 => Failure::Permanent(Code::of("sqlite-toobig")),
-        19 => Failure::Permanent(Code::of("sqlite-constraint")),
-        20 => Failure::Permanent(Code::of("sqlite-mismatch")),
+        18 => permanent(Code::of("sqlite-toobig")),
+        19 => permanent(Code::of("sqlite-constraint")),
+        20 => permanent(Code::of("sqlite-mismatch")),
         22 => misconfigured("sqlite-nolfs"),
         23 => misconfigured("sqlite-auth"),
         25 => misconfigured("sqlite-range"),
@@ -142,6 +143,10 @@ fn sqlstate_code(state: &str) -> Code {
     let well_formed = state.len() == 5 && state.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let code = well_formed.then(|| Code::new(format!("sqlstate-{}", state.to_ascii_lowercase())).ok());
     code.flatten().unwrap_or(Code::of("sqlstate-unknown"))
+}
+
+fn permanent(code: Code) -> Failure {
+    Failure::Permanent(Permanent::of(code))
 }
 
 fn transient(code: Code) -> Failure {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use leadline_proto::Code;
-use leadline_runtime::sink::{DownReason, Failure, SinkDown, Transient};
+use leadline_runtime::sink::{DownReason, Failure, Permanent, SinkDown, Transient};
 
 /// How long to leave a full mailbox or a used-up quota alone: people and calendars need hours, not seconds.
 const SLOWLY: Duration = Duration::from_secs(3600);
@@ -48,6 +48,8 @@ pub(crate) enum Fault {
     Untrusted,
     /// The server does not offer what is needed: encryption, a way to authenticate, non-ASCII addresses.
     Unsupported,
+    /// The lead has another owner by now.
+    Forfeited,
     /// The server said no.
     Reply(Reply),
 }
@@ -161,6 +163,7 @@ impl SmtpError {
             Fault::Lost => "lost".to_owned(),
             Fault::Untrusted => "untrusted".to_owned(),
             Fault::Unsupported => "unsupported".to_owned(),
+            Fault::Forfeited => "forfeited".to_owned(),
             Fault::Reply(reply) => reply.text(),
         };
         Code::new(format!("smtp-{}-{what}", self.stage.as_str())).unwrap_or(Code::of("smtp-failed"))
@@ -172,7 +175,7 @@ impl SmtpError {
             && match &self.fault {
                 Fault::Lost => true,
                 Fault::Reply(reply) => reply.closes(),
-                Fault::Busy | Fault::Timeout | Fault::Untrusted | Fault::Unsupported => false,
+                Fault::Busy | Fault::Timeout | Fault::Untrusted | Fault::Unsupported | Fault::Forfeited => false,
             }
     }
 }
@@ -184,10 +187,12 @@ pub(crate) fn classify(error: &SmtpError, now: Timestamp) -> Failure {
         Fault::Busy => down(DownReason::Throttled, code),
         Fault::Untrusted => down(DownReason::Misconfigured, code),
         Fault::Unsupported if error.stage.is_setup() => down(DownReason::Misconfigured, code),
-        Fault::Unsupported => Failure::Permanent(code),
+        Fault::Unsupported => Failure::Permanent(Permanent::of(code)),
+        Fault::Forfeited => Failure::Forfeited,
         Fault::Timeout | Fault::Lost if error.stage.is_setup() => down(DownReason::Unreachable, code),
         Fault::Timeout | Fault::Lost => {
-            Failure::Transient(Transient { ambiguous: error.stage == Stage::Dot, ..Transient::of(code) })
+            let (ambiguous, silent) = (error.stage == Stage::Dot, error.fault == Fault::Timeout);
+            Failure::Transient(Transient { ambiguous, silent, ..Transient::of(code) })
         }
         Fault::Reply(reply) => refused(error.stage, reply, code, now),
     }
@@ -212,7 +217,7 @@ fn refused(stage: Stage, reply: &Reply, code: Code, now: Timestamp) -> Failure {
     }
     // RFC 5321 4.5.3.1.10: at `RCPT` 552 means 452, unless the enhanced code says that the message is too big.
     let full_for_now = stage == Stage::Rcpt && reply.code == 552 && enhanced != Some((3, 4));
-    if permanent && !full_for_now { Failure::Permanent(code) } else { Failure::Transient(Transient::of(code)) }
+    if permanent && !full_for_now { Failure::Permanent(Permanent::of(code)) } else { Failure::Transient(Transient::of(code)) }
 }
 
 /// Whether the refusal is of this client's credentials or rights: 5.7.30 is Office 365's "basic authentication is off".

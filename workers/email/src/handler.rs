@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use leadline_platform::config::ConfigError;
 use leadline_proto::config::{Contacts, Endpoints};
 use leadline_proto::{Code, EndpointName, Reference, SinkName};
-use leadline_runtime::sink::{DownReason, Failure, Setup, Sink, SinkDown, Task, Transient, Verdict};
+use leadline_runtime::sink::{DownReason, Failure, Permanent, Setup, Sink, SinkDown, Task, Transient, Verdict};
 use tokio::time::Instant;
 
 use crate::classify::{SmtpError, classify};
@@ -72,7 +72,7 @@ impl EmailSink {
         let Some(first) = recipients.first() else { return Verdict::Skipped(Code::of("no_recipient")) };
         let content = match self.composer.content(&task.lead) {
             Ok(content) => content,
-            Err(error) => return Verdict::Failed(Failure::Permanent(error.code())),
+            Err(error) => return Verdict::Failed(Failure::Permanent(Permanent::of(error.code()))),
         };
         let mut run = Run { progress: task.history.progress.clone(), transient: None, refused: None };
         for recipient in recipients {
@@ -81,21 +81,24 @@ impl EmailSink {
             }
             let sent = self.send(task, &content, recipient, deadline).await;
             self.metrics.transaction(result(&sent));
-            if let Some(down) = run.note(recipient, sent) {
-                return run.cut_short(down);
+            if let Some(end) = run.note(recipient, sent) {
+                return run.cut_short(end);
             }
         }
         run.verdict(self.reference(task, first))
     }
 
     async fn send(&self, task: &Task, content: &Content, recipient: &Recipient, deadline: Instant) -> Result<(), Failure> {
-        let mail = self.composer.mail(task, content, recipient).map_err(|error| Failure::Permanent(error.code()))?;
+        let mail =
+            self.composer.mail(task, content, recipient).map_err(|error| Failure::Permanent(Permanent::of(error.code())))?;
         match &self.route {
             // The call's time was used up by earlier recipients: this server is slow, the lead is not to blame.
             Route::Smtp(_) if Instant::now() >= deadline => {
                 Err(Failure::SinkDown(SinkDown::of(DownReason::Throttled, Code::of("smtp-slow"))))
             }
-            Route::Smtp(smtp) => smtp.send(&mail, deadline).await.map_err(|error| classify(&error, Timestamp::now())),
+            Route::Smtp(smtp) => {
+                smtp.send(&mail, &task.claim, deadline).await.map_err(|error| classify(&error, Timestamp::now()))
+            }
             Route::File(outbox) => outbox.write(&file_name(task, recipient), mail.bytes).await.map_err(Failure::SinkDown),
         }
     }
@@ -144,14 +147,14 @@ struct Run {
 
 impl Run {
     /// Notes how one recipient went. The others go on, so that one bad address delays nobody; returns what stops them all.
-    fn note(&mut self, recipient: &Recipient, sent: Result<(), Failure>) -> Option<SinkDown> {
+    fn note(&mut self, recipient: &Recipient, sent: Result<(), Failure>) -> Option<Failure> {
         match sent {
             Ok(()) => self.progress.push(recipient.hash.clone()),
-            Err(Failure::Permanent(code)) => {
-                self.refused.get_or_insert(code);
+            Err(Failure::Permanent(failure)) => {
+                self.refused.get_or_insert(failure.code);
             }
             Err(Failure::Transient(transient)) => self.defer(transient),
-            Err(Failure::SinkDown(down)) => return Some(down),
+            Err(end @ (Failure::SinkDown(_) | Failure::Forfeited)) => return Some(end),
         }
         None
     }
@@ -161,15 +164,17 @@ impl Run {
         let first = self.transient.get_or_insert_with(|| Transient::of(next.code.clone()));
         first.after = first.after.max(next.after);
         first.ambiguous |= next.ambiguous;
+        first.silent |= next.silent;
     }
 
-    /// The sink went down on the way. That an earlier message may have arrived must not be forgotten over it, and only a
+    /// The sink went down on the way, or the lead went to another owner. That an earlier message may have arrived must not be forgotten over it, and only a
     /// transient failure can say so; the next lead will find the sink down as well.
-    fn cut_short(self, down: SinkDown) -> Verdict {
-        match self.transient.filter(|transient| transient.ambiguous) {
-            Some(transient) => Verdict::Failed(Failure::Transient(Transient { progress: self.progress, ..transient })),
-            None => Verdict::Failed(Failure::SinkDown(SinkDown { progress: self.progress, ..down })),
-        }
+    fn cut_short(self, end: Failure) -> Verdict {
+        Verdict::Failed(match (self.transient.filter(|transient| transient.ambiguous), end) {
+            (Some(transient), Failure::SinkDown(_)) => Failure::Transient(Transient { progress: self.progress, ..transient }),
+            (None, Failure::SinkDown(down)) => Failure::SinkDown(SinkDown { progress: self.progress, ..down }),
+            (_, end @ (Failure::Forfeited | Failure::Permanent(_) | Failure::Transient(_))) => end,
+        })
     }
 
     /// As long as anyone may still be served, the lead is tried again. A recipient who was refused for good makes it a dead
@@ -177,7 +182,7 @@ impl Run {
     fn verdict(self, reference: Option<Reference>) -> Verdict {
         match (self.transient, self.refused) {
             (Some(transient), _) => Verdict::Failed(Failure::Transient(Transient { progress: self.progress, ..transient })),
-            (None, Some(code)) => Verdict::Failed(Failure::Permanent(code)),
+            (None, Some(code)) => Verdict::Failed(Failure::Permanent(Permanent { code, progress: self.progress })),
             (None, None) => Verdict::Delivered { reference },
         }
     }
@@ -195,6 +200,7 @@ fn result(sent: &Result<(), Failure>) -> &'static str {
         Err(Failure::Transient(transient)) if transient.ambiguous => "ambiguous",
         Err(Failure::Transient(_)) => "deferred",
         Err(Failure::SinkDown(_)) => "down",
+        Err(Failure::Forfeited) => "forfeited",
     }
 }
 
@@ -202,8 +208,9 @@ fn result(sent: &Result<(), Failure>) -> &'static str {
 fn down(error: &SmtpError) -> SinkDown {
     match classify(error, Timestamp::now()) {
         Failure::SinkDown(down) => down,
-        Failure::Permanent(code) => SinkDown::of(DownReason::Misconfigured, code),
+        Failure::Permanent(failure) => SinkDown::of(DownReason::Misconfigured, failure.code),
         Failure::Transient(transient) => SinkDown::of(DownReason::Unreachable, transient.code),
+        Failure::Forfeited => SinkDown::of(DownReason::Unreachable, error.code()),
     }
 }
 

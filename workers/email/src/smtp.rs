@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use leadline_platform::config::ConfigError;
 use leadline_platform::tls;
+use leadline_runtime::sink::Claim;
 use secrecy::SecretString;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
@@ -102,18 +103,18 @@ impl Smtp {
     }
 
     /// Sends one message to one recipient. `deadline` is for everything up to the final dot.
-    pub(crate) async fn send(&self, mail: &Mail, deadline: Instant) -> Result<(), SmtpError> {
+    pub(crate) async fn send(&self, mail: &Mail, claim: &Claim, deadline: Instant) -> Result<(), SmtpError> {
         let _slot = self.slot(deadline).await?;
         if let Some(mut used) = self.take() {
             self.metrics.connection("reused");
-            match used.send(mail, deadline, self.answer).await {
+            match used.send(mail, claim, deadline, self.answer).await {
                 // The server had closed it; as nothing was sent, nobody needs to know.
                 Err(error) if error.is_stale() => drop(used),
                 result => return result.map(|()| self.park(used)),
             }
         }
         let mut fresh = Connection::open(&self.server, &self.metrics, deadline).await?;
-        fresh.send(mail, deadline, self.answer).await.map(|()| self.park(fresh))
+        fresh.send(mail, claim, deadline, self.answer).await.map(|()| self.park(fresh))
     }
 
     /// Connects and authenticates, and sends nothing. Always on a new connection: a parked one proves only the past.

@@ -8,7 +8,7 @@ use leadline_proto::config::{Endpoints, SECTIONS};
 use leadline_proto::keys::PersonHasher;
 use leadline_proto::retry::History;
 use leadline_proto::{AcceptedLead, Personal, parse};
-use leadline_runtime::sink::{Deadlines, Kind, Setup, Sink, Task, Verdict};
+use leadline_runtime::sink::{Claim, Deadlines, Kind, Setup, Sink, Task, Verdict};
 use uuid::Uuid;
 
 use crate::Email;
@@ -36,7 +36,7 @@ pub(crate) fn accepted(body: &str) -> AcceptedLead {
 
 /// A lead to be handled for the first time.
 pub(crate) fn task(body: &str) -> Task {
-    Task { lead: accepted(body), history: History::default() }
+    Task { lead: accepted(body), history: History::default(), claim: Claim::default() }
 }
 
 /// A sink from the TOML of its section, for an endpoint `shop` with these contacts.

@@ -2,9 +2,11 @@
 //!
 //! Keys of one sink belong in that sink's own `config.rs`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use leadline_platform::config::{ConfigError, Settings, sections};
+use leadline_proto::SinkName;
 use serde::Deserialize;
 
 use crate::sink::Deadlines;
@@ -31,8 +33,40 @@ pub struct Worker {
     /// The wait for the sink's answer after that point.
     #[serde(with = "humantime_serde")]
     pub confirm: Duration,
+    /// Time within which the same lead of the same person again is a repeat; 0 turns this off.
+    #[serde(with = "humantime_serde")]
+    pub repeats: Duration,
+    /// Where sinks begin that have never consumed; without an entry with the oldest lead.
+    pub start_at: BTreeMap<SinkName, StartAt>,
     /// Tries.
     pub retry: Retry,
+    /// When to stop instead of giving leads up.
+    pub brake: Brake,
+}
+
+/// Where a sink begins that has never consumed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartAt {
+    /// With the oldest lead there is.
+    #[default]
+    Earliest,
+    /// With leads that come from now on.
+    Latest,
+}
+
+/// `[worker.brake]`
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Brake {
+    /// Fewer leads than these are not judged by the ratio.
+    pub least: u32,
+    /// Share of the latest leads that may be given up.
+    pub ratio: f64,
+    /// Leads that may be given up in a row.
+    pub run: u32,
+    /// The latest leads that are looked at.
+    pub window: usize,
 }
 
 /// `[worker.retry]`
@@ -69,6 +103,7 @@ impl Worker {
             ("worker.window_bytes", worker.window_bytes),
             ("worker.retry.in_place_tries", worker.retry.in_place_tries as usize),
             ("worker.retry.schedule", worker.retry.schedule.len()),
+            ("worker.brake.window", worker.brake.window),
         ];
         if let Some((key, _)) = positive.iter().find(|(_, value)| *value == 0) {
             return Err(ConfigError::invalid(key, "must not be empty or 0"));

@@ -4,7 +4,8 @@
 //! Order of a turn: commits, then records. What happens to a record is the scheduler's.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
@@ -12,15 +13,18 @@ use leadline_platform::health::{Condition, Heartbeat};
 use leadline_platform::kafka::ClientLog;
 use leadline_platform::kafka::rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use leadline_platform::kafka::rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
-use leadline_platform::kafka::rdkafka::error::{KafkaError, KafkaResult};
+use leadline_platform::kafka::rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use leadline_platform::kafka::rdkafka::{ClientContext, Message, Offset, Statistics, TopicPartitionList};
 use leadline_platform::lifecycle::Lifecycle;
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::config::StartAt;
+use crate::floor::Floor;
 use crate::metrics::RuntimeMetrics;
 use crate::record::{Received, Source};
-use crate::scheduler::{Commit, Event, Release, count};
-use crate::state::Position;
+use crate::scheduler::{Command, Event, Release, count};
+use crate::state::{Assigned, Position};
+use crate::tenure::Lease;
 use crate::window::Window;
 
 /// Longest wait for a record.
@@ -37,6 +41,10 @@ const RESTART_PAUSE: Duration = Duration::from_secs(1);
 const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 /// What the scheduler may take beyond its own deadline to answer.
 const GRACE: Duration = Duration::from_secs(2);
+/// How often a consumer that waits for the scheduler shows that it is alive.
+const LOOK: Duration = Duration::from_millis(100);
+/// Longest wait for what is committed, when partitions are assigned.
+const COMMITTED_LIMIT: Duration = Duration::from_secs(10);
 
 /// What a consumer thread is made of.
 pub(crate) struct Setup {
@@ -45,7 +53,9 @@ pub(crate) struct Setup {
     pub(crate) topic: String,
     pub(crate) window: Arc<Window>,
     pub(crate) events: UnboundedSender<Event>,
-    pub(crate) commits: mpsc::Receiver<Commit>,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    /// Where a partition begins for which nothing was ever committed.
+    pub(crate) start_at: StartAt,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) joined: Condition,
     pub(crate) heartbeat: Heartbeat,
@@ -116,15 +126,17 @@ impl<'a> Turns<'a> {
     fn run(mut self) {
         while !self.setup.lifecycle.is_stopping() {
             self.setup.heartbeat.beat();
-            self.commit();
+            self.consumer.context().lease.turn();
+            if self.obey().is_break() {
+                break;
+            }
             let records = self.take();
             self.setup.metrics.window.with_label_values(&[self.label()]).set(count(self.setup.window.leads()));
             if !records.is_empty() {
                 self.setup.metrics.records.with_label_values(&[self.label()]).inc_by(records.len() as u64);
                 let _ = self.setup.events.send(Event::Received(records));
             }
-            if let Some((code, reason)) = self.consumer.client().fatal_error() {
-                tracing::error!(?code, reason, "the consumer has ended; a new one takes over");
+            if self.has_ended() {
                 std::thread::sleep(RESTART_PAUSE);
                 break;
             }
@@ -136,15 +148,35 @@ impl<'a> Turns<'a> {
         self.setup.source.as_str()
     }
 
-    /// Commits the latest positions, unless their partition has been given up since.
-    fn commit(&self) {
+    fn has_ended(&self) -> bool {
+        if let Some((code, reason)) = self.consumer.client().fatal_error() {
+            tracing::error!(?code, reason, "the consumer has ended; a new one takes over");
+            return true;
+        }
+        self.consumer.context().ended.load(Ordering::Acquire)
+    }
+
+    /// Commits the latest positions, unless their partition has been given up since. Breaks when this client has to end.
+    fn obey(&self) -> ControlFlow<()> {
         let mut positions = HashMap::new();
-        for (position, epoch) in self.setup.commits.try_iter().flatten() {
-            if self.consumer.context().epoch(position.partition) == Some(epoch) {
-                positions.insert(position.partition, position);
+        for command in self.setup.commands.try_iter() {
+            match command {
+                Command::Commit(moved) => {
+                    let ours = moved
+                        .into_iter()
+                        .filter(|(position, epoch)| self.consumer.context().epoch(position.partition) == Some(*epoch));
+                    positions.extend(ours.map(|(position, _)| (position.partition, position)));
+                }
+                Command::GoOnAt(places) => {
+                    let floor = Floor::default();
+                    let positions = places.into_iter().map(|(partition, offset)| Position { partition, offset, floor });
+                    commit(self.consumer, &self.setup.topic, positions, CommitMode::Sync);
+                    return ControlFlow::Break(());
+                }
             }
         }
         commit(self.consumer, &self.setup.topic, positions.into_values(), CommitMode::Async);
+        ControlFlow::Continue(())
     }
 
     fn take(&mut self) -> Vec<Received> {
@@ -194,6 +226,9 @@ impl<'a> Turns<'a> {
                     self.setup.window.take(record.bytes());
                     records.push(record);
                 }
+                Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset))) => {
+                    let _ = self.setup.events.send(Event::OutOfRange(self.setup.source));
+                }
                 // Errors of the client as a whole come here once more.
                 Some(Err(error)) => self.setup.log.error(&error, "while polling"),
                 None => break,
@@ -206,7 +241,7 @@ impl<'a> Turns<'a> {
     /// Waits for what is in flight and commits, so that the next owner repeats nothing. Closing the consumer follows.
     fn hand_over_everything(&self) {
         let partitions = self.consumer.context().partitions();
-        let positions = self.consumer.context().release(partitions);
+        let positions = self.consumer.context().release(partitions, false);
         commit(self.consumer, &self.setup.topic, positions, CommitMode::Sync);
     }
 }
@@ -236,6 +271,13 @@ struct Context {
     events: UnboundedSender<Event>,
     /// Epoch of each partition that is ours.
     epochs: Mutex<HashMap<i32, u64>>,
+    /// Where the partitions begin that are being assigned and for which nothing was committed.
+    starts: Mutex<HashMap<i32, i64>>,
+    start_at: StartAt,
+    lease: Arc<Lease>,
+    heartbeat: Heartbeat,
+    /// This client has to be replaced.
+    ended: AtomicBool,
     next_epoch: Arc<AtomicU64>,
     joined: Condition,
     drain: Duration,
@@ -250,6 +292,11 @@ impl Context {
             topic: setup.topic.clone(),
             events: setup.events.clone(),
             epochs: Mutex::default(),
+            starts: Mutex::default(),
+            start_at: setup.start_at,
+            lease: Arc::default(),
+            ended: AtomicBool::new(false),
+            heartbeat: setup.heartbeat.clone(),
             next_epoch: setup.next_epoch.clone(),
             joined: setup.joined.clone(),
             drain: setup.lifecycle.drain(),
@@ -270,12 +317,41 @@ impl Context {
         self.epochs().keys().copied().collect()
     }
 
+    fn starts(&self) -> std::sync::MutexGuard<'_, HashMap<i32, i64>> {
+        self.starts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says where each partition begins that has no position yet. The client itself is never let decide: what it would skip, or
+    /// read again, nobody would know of.
+    fn place(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) -> KafkaResult<()> {
+        self.starts().clear();
+        if partitions.count() == 0 {
+            return Ok(());
+        }
+        let committed = consumer.committed_offsets(partitions.clone(), COMMITTED_LIMIT)?;
+        for mut element in partitions.elements() {
+            let partition = element.partition();
+            let known = committed.find_partition(&self.topic, partition);
+            known.as_ref().map_or(Ok(()), |known| known.error())?;
+            if known.and_then(|known| known.offset().to_raw()).is_some_and(|offset| offset >= 0) {
+                continue;
+            }
+            let (first, end) = consumer.fetch_watermarks(&self.topic, partition, COMMITTED_LIMIT)?;
+            let start = if self.start_at == StartAt::Latest { end } else { first };
+            element.set_offset(Offset::Offset(start))?;
+            self.starts().insert(partition, start);
+        }
+        Ok(())
+    }
+
     fn assign(&self, partitions: &TopicPartitionList) {
         let mut assigned = Vec::new();
         for element in partitions.elements() {
             let epoch = self.next_epoch.fetch_add(1, Ordering::Relaxed);
             self.epochs().insert(element.partition(), epoch);
-            assigned.push(((self.source, element.partition()), epoch));
+            let start = self.starts().remove(&element.partition());
+            let id = (self.source, element.partition());
+            assigned.push(Assigned { id, epoch, start, lease: self.lease.clone() });
         }
         let _ = self.events.send(Event::Assigned(assigned));
         self.joined.set(true);
@@ -283,7 +359,7 @@ impl Context {
     }
 
     /// Has the scheduler finish and give up partitions, and returns where to go on.
-    fn release(&self, partitions: Vec<i32>) -> Vec<Position> {
+    fn release(&self, partitions: Vec<i32>, lost: bool) -> Vec<Position> {
         let ours: Vec<i32> = partitions.into_iter().filter(|partition| self.epochs().remove(partition).is_some()).collect();
         self.show_assigned();
         if ours.is_empty() {
@@ -292,13 +368,30 @@ impl Context {
         let (reply, positions) = mpsc::sync_channel(1);
         let release = Release {
             partitions: ours.into_iter().map(|partition| (self.source, partition)).collect(),
-            deadline: Instant::now() + self.drain,
+            lost,
+            // There is nothing to wait for where another owner is at work already.
+            deadline: if lost { Instant::now() } else { Instant::now() + self.drain },
             reply,
         };
         if self.events.send(Event::Release(release)).is_err() {
             return Vec::new();
         }
-        positions.recv_timeout(self.drain + GRACE).unwrap_or_default()
+        self.wait_for(&positions)
+    }
+
+    /// Waits for the scheduler, which lets what is in flight be finished.
+    fn wait_for(&self, positions: &mpsc::Receiver<Vec<Position>>) -> Vec<Position> {
+        let last = Instant::now() + self.drain + GRACE;
+        while Instant::now() < last {
+            self.heartbeat.beat();
+            self.lease.turn();
+            match positions.recv_timeout(LOOK) {
+                Ok(positions) => return positions,
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        Vec::new()
     }
 
     fn show_assigned(&self) {
@@ -323,6 +416,10 @@ impl ClientContext for Context {
 
     fn stats(&self, statistics: Statistics) {
         let Some(topic) = statistics.topics.get(&self.topic) else { return };
+        let ends = topic.partitions.iter().filter(|(_, partition)| partition.desired && partition.hi_offset >= 0);
+        let _ = self
+            .events
+            .send(Event::Ends(self.source, ends.map(|(number, partition)| (*number, partition.hi_offset)).collect()));
         for (number, partition) in &topic.partitions {
             let labels = [self.source.as_str(), &number.to_string()];
             if partition.desired && partition.consumer_lag >= 0 {
@@ -343,12 +440,18 @@ impl ConsumerContext for Context {
                 let numbers = partitions.elements().iter().map(|element| element.partition()).collect();
                 let lost = consumer.assignment_lost();
                 self.rebalanced(if lost { "lost" } else { "revoke" }, partitions.count());
-                let positions = self.release(numbers);
+                let positions = self.release(numbers, lost);
                 if !lost {
                     commit(consumer, &self.topic, positions, CommitMode::Sync);
                 }
             }
-            Rebalance::Assign(partitions) => self.rebalanced("assign", partitions.count()),
+            Rebalance::Assign(partitions) => {
+                self.rebalanced("assign", partitions.count());
+                if let Err(error) = self.place(consumer, partitions) {
+                    tracing::error!(%error, topic = self.topic, "where to begin cannot be found out; trying again");
+                    self.ended.store(true, Ordering::Release);
+                }
+            }
             Rebalance::Error(error) => {
                 self.rebalanced("error", 0);
                 tracing::error!(%error, "rebalance failed");

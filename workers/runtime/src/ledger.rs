@@ -6,13 +6,23 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::floor::Floor;
+
+/// A record that was taken and is not done.
+#[derive(Debug)]
+struct Open {
+    /// How far the trails reached when it was taken.
+    floor: Floor,
+    /// When its lead was received.
+    since: Option<Timestamp>,
+}
 
 /// The open offsets of one partition since it was assigned.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    /// Each with the floor at the time it was taken.
-    open: BTreeMap<i64, Floor>,
+    open: BTreeMap<i64, Open>,
     /// The offset after the last one taken.
     next: Option<i64>,
     /// The position that was last handed out for a commit.
@@ -25,15 +35,15 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// A partition that was just assigned.
-    pub(crate) fn new(base: Floor, horizon: i64) -> Self {
-        Self { open: BTreeMap::new(), next: None, handed_out: None, base, horizon }
+    /// A partition that was just assigned and goes on at a position, if there is one.
+    pub(crate) fn new(position: Option<i64>, base: Floor, horizon: i64) -> Self {
+        Self { open: BTreeMap::new(), next: position, handed_out: None, base, horizon }
     }
 
     /// Notes that a record was taken from the topic, and how far its trails reach now. Its lead is open until
     /// [`Ledger::finish`].
-    pub(crate) fn take(&mut self, offset: i64, floor: Floor) {
-        self.open.insert(offset, floor);
+    pub(crate) fn take(&mut self, offset: i64, floor: Floor, since: Option<Timestamp>) {
+        self.open.insert(offset, Open { floor, since });
         self.next = self.next.max(Some(offset + 1));
     }
 
@@ -53,7 +63,22 @@ impl Ledger {
         if self.position() < Some(self.horizon) {
             return self.base;
         }
-        self.open.first_key_value().map_or(now, |(_, floor)| *floor)
+        self.open.first_key_value().map_or(now, |(_, open)| open.floor)
+    }
+
+    /// Records taken and not done.
+    pub(crate) fn open(&self) -> usize {
+        self.open.len()
+    }
+
+    /// When the lead of the oldest open record was received.
+    pub(crate) fn oldest(&self) -> Option<Timestamp> {
+        self.open.first_key_value().and_then(|(_, open)| open.since)
+    }
+
+    /// The offset after the last one taken.
+    pub(crate) fn next(&self) -> Option<i64> {
+        self.next
     }
 
     /// Whether the position has passed all leads that an earlier owner may have handled.
@@ -91,10 +116,10 @@ mod tests {
 
     #[test]
     fn the_position_is_the_oldest_open_offset() {
-        let mut ledger = Ledger::new(Floor::default(), 0);
+        let mut ledger = Ledger::new(None, Floor::default(), 0);
         assert_eq!(ledger.position(), None);
         for offset in [5, 6, 9] {
-            ledger.take(offset, Floor::default());
+            ledger.take(offset, Floor::default(), None);
         }
         ledger.finish(6);
         assert_eq!(ledger.moved(), Some(5));
@@ -109,10 +134,10 @@ mod tests {
 
     #[test]
     fn below_the_horizon_a_restart_reads_back_as_far_as_this_one_did() {
-        let mut ledger = Ledger::new(floor(3), 7);
-        ledger.take(5, floor(10));
-        ledger.take(6, floor(11));
-        ledger.take(7, floor(12));
+        let mut ledger = Ledger::new(None, floor(3), 7);
+        ledger.take(5, floor(10), None);
+        ledger.take(6, floor(11), None);
+        ledger.take(7, floor(12), None);
         ledger.finish(5);
         assert_eq!(ledger.floor(floor(20)), floor(3), "6 may have been handled by an earlier owner");
         ledger.finish(6);
@@ -128,8 +153,8 @@ mod tests {
         #[test]
         fn no_open_lead_is_ever_below_the_position(gaps in prop::collection::vec(1i64..5, 1..60), seed in any::<u64>()) {
             let offsets: Vec<i64> = gaps.iter().scan(0, |at, gap| { *at += gap; Some(*at) }).collect();
-            let mut ledger = Ledger::new(Floor::default(), 0);
-            offsets.iter().for_each(|offset| ledger.take(*offset, floor(*offset)));
+            let mut ledger = Ledger::new(None, Floor::default(), 0);
+            offsets.iter().for_each(|offset| ledger.take(*offset, floor(*offset), None));
             let mut open = offsets.clone();
             let mut last = ledger.position();
             let mut random = seed;

@@ -15,34 +15,49 @@
 //! | what a sink must do | [`sink`] |
 //! | limits, tries, deadlines | [`config`] |
 //! | who may run next | `lanes` |
+//! | what waits for its time, and is read again then | `waiting`, `refetch` |
+//! | which leads are handled at all: repeats, records that stand twice | `seen`, `recent` |
 //! | which offset may be committed | `ledger` |
 //! | what is read back after a restart | `recall`, `memory`, `floor` |
 //! | what happens to a record, step by step | `attempt`, `call` |
 //! | when to try again | `schedule` |
-//! | who may call the sink, and what happens while it is down | `gate`, `breaker` |
+//! | who may call the sink, how many at once, and what happens while it is down | `gate`, `limit`, `breaker` |
+//! | when to stop instead of giving leads up | `brake` |
+//! | holds, brakes and releases that operators set | `controls` |
 //! | what is written down | `recorder` |
 //! | rebalances, polling, committing | `consumer` |
 
 mod attempt;
+mod backlog;
+mod brake;
 mod breaker;
 mod call;
 pub mod config;
 mod consumer;
+mod controls;
 mod floor;
 mod gate;
 mod lanes;
 mod ledger;
+mod limit;
 mod memory;
 pub mod metrics;
 pub mod process;
 mod recall;
+mod recent;
 mod record;
 mod recorder;
+mod refetch;
 mod schedule;
 mod scheduler;
+mod seen;
 pub mod sink;
 mod state;
+mod stops;
+mod tenure;
 mod topic_check;
+mod unacked;
+mod waiting;
 mod window;
 pub mod worker;
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use leadline_proto::dead_letter::DeadLetter;
 use leadline_proto::retry::History;
-use leadline_proto::{AcceptedLead, Code, Headers, Outcome, SinkName};
+use leadline_proto::{AcceptedLead, Code, Headers, Outcome, SinkName, Status};
 use uuid::Uuid;
 
 /// What stands for a record already.
@@ -22,20 +22,30 @@ pub(crate) enum Known {
 /// How often a lead was replayed and put into the retry topic: the greater one is the later record of two.
 type Turn = (u32, u32);
 
+/// The latest outcome of a lead.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ended {
+    replay: u32,
+    given_up: bool,
+}
+
 /// The leads of one partition that something stands for.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    ended: HashMap<Uuid, u32>,
+    ended: HashMap<Uuid, Ended>,
     waiting: HashMap<Uuid, Turn>,
     dead: HashMap<Uuid, (u32, Code)>,
 }
 
 impl Memory {
-    /// Remembers an outcome, if it is one of this sink.
-    pub(crate) fn outcome(&mut self, sink: &SinkName, headers: &Headers, value: &[u8]) {
-        let Some(outcome) = Outcome::decode(headers, value).filter(|outcome| outcome.sink == *sink) else { return };
+    /// Remembers an outcome, if it is one of this sink, and returns it.
+    pub(crate) fn outcome(&mut self, sink: &SinkName, headers: &Headers, value: &[u8]) -> Option<Outcome> {
+        let outcome = Outcome::decode(headers, value).filter(|outcome| outcome.sink == *sink)?;
         let latest = self.ended.entry(outcome.lead_id).or_default();
-        *latest = outcome.replay.max(*latest);
+        if outcome.replay >= latest.replay {
+            *latest = Ended { replay: outcome.replay, given_up: matches!(outcome.status, Status::DeadLettered { .. }) };
+        }
+        Some(outcome)
     }
 
     /// Remembers a record of the retry topic.
@@ -54,11 +64,21 @@ impl Memory {
         }
     }
 
+    /// Whether a lead was given up in the end.
+    pub(crate) fn was_given_up(&self, lead_id: Uuid) -> bool {
+        let dead = self.dead.get(&lead_id).map(|(replay, _)| *replay);
+        let waits = self.waiting.get(&lead_id).map(|(replay, _)| *replay);
+        match self.ended.get(&lead_id) {
+            Some(ended) => ended.given_up && waits <= Some(ended.replay),
+            None => dead.is_some() && waits <= dead,
+        }
+    }
+
     /// What stands for a record with these headers.
     pub(crate) fn judge(&self, headers: &Headers) -> Known {
         let Some(lead_id) = AcceptedLead::claimed_id(headers) else { return Known::Open };
         let now = turn(headers);
-        let ended = self.ended.get(&lead_id).is_some_and(|replay| *replay >= now.0);
+        let ended = self.ended.get(&lead_id).is_some_and(|ended| ended.replay >= now.0);
         let waits = self.waiting.get(&lead_id).is_some_and(|later| *later > now);
         match self.dead.get(&lead_id) {
             _ if ended || waits => Known::Settled,

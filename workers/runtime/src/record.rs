@@ -1,16 +1,18 @@
 //! A record as it was taken from a topic, copied out of librdkafka's memory, and where it stands.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use jiff::Timestamp;
 use leadline_platform::kafka::headers;
 use leadline_platform::kafka::rdkafka::message::{BorrowedMessage, Message};
-use leadline_proto::Headers;
+use leadline_proto::headers::{CE_SOURCE, CE_TIME, REDELIVERY};
+use leadline_proto::{EndpointName, Headers};
 
 use crate::memory::Known;
+use crate::tenure::Tenure;
 
 /// Which of a worker's two topics a record comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Source {
     /// `leads`
     Leads,
@@ -19,6 +21,9 @@ pub(crate) enum Source {
 }
 
 impl Source {
+    /// Both.
+    pub(crate) const ALL: [Self; 2] = [Self::Leads, Self::Retry];
+
     /// The source as a metric label.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -29,7 +34,7 @@ impl Source {
 }
 
 /// Where a record stands, and in which assignment of its partition it was taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Slot {
     pub(crate) source: Source,
     pub(crate) partition: i32,
@@ -46,8 +51,8 @@ pub(crate) struct Received {
     pub(crate) value: Option<Vec<u8>>,
     /// What stands for it already, from before its partition was assigned.
     pub(crate) known: Known,
-    /// Set when its partition is about to be given up: the next owner handles it.
-    pub(crate) going: Arc<AtomicBool>,
+    /// The assignment it was taken in.
+    pub(crate) tenure: Arc<Tenure>,
 }
 
 impl Received {
@@ -59,18 +64,28 @@ impl Received {
             headers: headers(message).into_iter().collect(),
             value: message.payload().map(<[u8]>::to_vec),
             known: Known::Open,
-            going: Arc::default(),
+            tenure: Arc::default(),
         }
-    }
-
-    /// Whether its partition is about to be given up.
-    pub(crate) fn is_going(&self) -> bool {
-        self.going.load(Ordering::Acquire)
     }
 
     /// About how much memory the record takes.
     pub(crate) fn bytes(&self) -> usize {
         let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         headers + self.value.as_ref().map_or(0, Vec::len) + self.key.as_ref().map_or(0, Vec::len)
+    }
+
+    /// When its lead was received, as its headers say.
+    pub(crate) fn received_at(&self) -> Option<Timestamp> {
+        self.headers.parse(CE_TIME)
+    }
+
+    /// The endpoint its lead was posted to, as its headers say.
+    pub(crate) fn endpoint(&self) -> Option<EndpointName> {
+        self.headers.text(CE_SOURCE)?.strip_prefix("/endpoints/")?.parse().ok()
+    }
+
+    /// Whether it was published from a spool, so that its lead may stand twice in the topic.
+    pub(crate) fn is_redelivery(&self) -> bool {
+        self.slot.source == Source::Leads && self.headers.text(REDELIVERY) == Some("1")
     }
 }

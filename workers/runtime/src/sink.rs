@@ -4,6 +4,7 @@
 //! and when an offset moves is the runtime's and does not belong in a sink.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,6 +14,8 @@ use leadline_proto::config::Endpoints;
 use leadline_proto::retry::History;
 use leadline_proto::{AcceptedLead, Code, Reference, SinkName};
 
+use crate::tenure::Tenure;
+
 /// One lead to be handled, with what earlier tries left behind.
 #[derive(Clone, Debug)]
 pub struct Task {
@@ -20,6 +23,28 @@ pub struct Task {
     pub lead: AcceptedLead,
     /// Tries, replay number and progress so far.
     pub history: History,
+    /// Whether the lead is still this worker's.
+    pub claim: Claim,
+}
+
+/// Whether a lead is still this worker's. A process that was frozen may have lost it to another one without knowing.
+#[derive(Clone, Debug, Default)]
+pub struct Claim(Option<Arc<Tenure>>);
+
+impl Claim {
+    /// The claim on leads of an assigned partition.
+    pub(crate) fn of(tenure: Arc<Tenure>) -> Self {
+        Self(Some(tenure))
+    }
+
+    /// Says whether the lead is still ours. To be asked right before the step that cannot be taken back, such as the final dot
+    /// of a mail; when it says no, that is [`Failure::Forfeited`]. It may wait for a moment to find out.
+    pub async fn holds(&self) -> bool {
+        match &self.0 {
+            Some(tenure) => tenure.holds().await,
+            None => true,
+        }
+    }
 }
 
 /// What became of one lead in one try.
@@ -47,11 +72,30 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Failure {
     /// This lead can never succeed here. It goes to the dead letters.
-    Permanent(Code),
+    Permanent(Permanent),
     /// This lead may succeed later.
     Transient(Transient),
-    /// The destination as a whole is unusable. Burns no try; the worker stops taking leads and probes.
+    /// The lead has another owner by now ([`Claim::holds`]), who handles it; nothing is to be recorded here.
+    Forfeited,
+    /// The destination as a whole is unusable. Burns no try; the worker stops taking leads and probes. With
+    /// [`DownReason::Throttled`] and no time named, it only calls the destination less often.
     SinkDown(SinkDown),
+}
+
+/// A failure that will not pass.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Permanent {
+    /// What failed.
+    pub code: Code,
+    /// Steps done so far, earlier ones included; they come back when an operator replays the dead letter.
+    pub progress: Vec<Code>,
+}
+
+impl Permanent {
+    /// A failure of a lead of which nothing was done.
+    pub fn of(code: Code) -> Self {
+        Self { code, progress: Vec::new() }
+    }
 }
 
 /// A failure that may pass.
@@ -65,12 +109,14 @@ pub struct Transient {
     pub progress: Vec<Code>,
     /// The destination may have accepted the lead although no answer came.
     pub ambiguous: bool,
+    /// No answer came at all. When that happens to several different leads on end, the sink is taken to be down.
+    pub silent: bool,
 }
 
 impl Transient {
     /// A failure without progress, of which is known that nothing was delivered.
     pub fn of(code: Code) -> Self {
-        Self { code, after: None, progress: Vec::new(), ambiguous: false }
+        Self { code, after: None, progress: Vec::new(), ambiguous: false, silent: false }
     }
 }
 

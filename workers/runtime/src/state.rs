@@ -1,25 +1,41 @@
 //! The state of a worker between its consumers and its attempts: which records are taken, which may start, which are done.
 //!
 //! Pure: no Kafka, no clock, no tasks. It is told what happened and answers what may happen next. The loop around it is
-//! `scheduler`.
+//! `scheduler`; records that wait for their time are `waiting`'s.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
-use leadline_proto::retry::Wait;
+use leadline_proto::retry::{Class, Wait};
 
+use crate::backlog::Backlog;
+use crate::controls::Controls;
 use crate::floor::{Floor, Floors, Trail};
 use crate::lanes::{LaneKey, Lanes};
 use crate::ledger::Ledger;
 use crate::memory::{Known, Memory};
-use crate::recall::Recalled;
+use crate::recall::{Past, Recalled};
 use crate::record::{Received, Slot, Source};
+use crate::refetch::Fetched;
+use crate::tenure::{Lease, Tenure};
+use crate::waiting::{Waiter, Waiting};
 use crate::window::Window;
 
 /// A partition of one of the worker's topics.
 pub(crate) type PartitionId = (Source, i32);
+
+/// A partition that was assigned.
+#[derive(Clone, Debug)]
+pub(crate) struct Assigned {
+    pub(crate) id: PartitionId,
+    /// Never used twice.
+    pub(crate) epoch: u64,
+    /// Where it begins, when nothing was committed for it.
+    pub(crate) start: Option<i64>,
+    /// Whether its consumer still turns.
+    pub(crate) lease: Arc<Lease>,
+}
 
 /// Where to go on in a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +53,9 @@ struct Partition {
     epoch: u64,
     phase: Phase,
     in_flight: usize,
-    /// It is about to be given up, so nothing more of it is started, and no try of what is in flight follows.
-    going: Arc<AtomicBool>,
+    tenure: Arc<Tenure>,
+    /// End of the topic's partition, as it was seen last.
+    end: i64,
 }
 
 /// What is known of a partition's past.
@@ -48,18 +65,19 @@ enum Phase {
     Recalling(Vec<Received>),
     /// It was read back. The memory is dropped once the position has passed every lead that it can know.
     Known { ledger: Ledger, memory: Option<Box<Memory>> },
+    /// Its position is no longer in the topic: nothing of it is handled until an operator says where to go on.
+    OutOfRange {
+        /// The oldest record there is.
+        first: i64,
+    },
 }
 
 impl Partition {
     fn ledger(&mut self) -> Option<&mut Ledger> {
         match &mut self.phase {
             Phase::Known { ledger, .. } => Some(ledger),
-            Phase::Recalling(_) => None,
+            Phase::Recalling(_) | Phase::OutOfRange { .. } => None,
         }
-    }
-
-    fn is_going(&self) -> bool {
-        self.going.load(Ordering::Acquire)
     }
 
     fn forget_what_has_passed(&mut self) {
@@ -85,7 +103,7 @@ pub(crate) struct Windows {
 }
 
 impl Windows {
-    fn of(&self, source: Source) -> &Window {
+    pub(crate) fn of(&self, source: Source) -> &Window {
         match source {
             Source::Leads => &self.leads,
             Source::Retry => &self.retry,
@@ -103,73 +121,100 @@ pub(crate) struct Start {
 /// The whole state.
 pub(crate) struct State {
     lanes: Lanes<Arc<Received>>,
-    /// Records of the retry topic that are not due yet, by time and a serial number.
-    timers: BTreeMap<(Timestamp, u64), Arc<Received>>,
+    waiting: Waiting,
     partitions: HashMap<PartitionId, Partition>,
     windows: Windows,
     floors: Arc<Floors>,
+    controls: Controls,
     in_flight: usize,
-    concurrency: usize,
     serial: u64,
+    now: Timestamp,
 }
 
 impl State {
     /// An idle worker.
-    pub(crate) fn new(windows: Windows, floors: Arc<Floors>, concurrency: usize) -> Self {
+    pub(crate) fn new(windows: Windows, floors: Arc<Floors>, controls: Controls) -> Self {
         Self {
             lanes: Lanes::default(),
-            timers: BTreeMap::new(),
+            waiting: Waiting::default(),
             partitions: HashMap::new(),
             windows,
             floors,
+            controls,
             in_flight: 0,
-            concurrency,
             serial: 0,
+            now: Timestamp::MIN,
         }
     }
 
     /// A partition is ours from now on. Nothing of it starts before it is [`State::recalled`].
-    pub(crate) fn assigned(&mut self, id: PartitionId, epoch: u64) {
-        let phase = Phase::Recalling(Vec::new());
-        self.partitions.insert(id, Partition { epoch, phase, in_flight: 0, going: Arc::default() });
+    pub(crate) fn assigned(&mut self, assigned: &Assigned) -> Arc<Tenure> {
+        let (phase, tenure) = (Phase::Recalling(Vec::new()), Arc::new(Tenure::new(assigned.lease.clone())));
+        let partition = Partition { epoch: assigned.epoch, phase, in_flight: 0, tenure: tenure.clone(), end: 0 };
+        self.partitions.insert(assigned.id, partition);
+        tenure
     }
 
     /// A partition's past is known.
     pub(crate) fn recalled(&mut self, recalled: Recalled) {
-        let Recalled { id, epoch, memory, base, ends, horizon } = recalled;
+        let Recalled { id, epoch, past } = recalled;
+        let Past { position, memory, recent, base, ends, horizon } = match past {
+            Ok(past) => past,
+            Err(gap) => return self.out_of_range(id, epoch, gap.first),
+        };
         Trail::ALL.into_iter().for_each(|trail| self.floors.raise(id.1, trail, ends.of(trail)));
         let Some(partition) = self.partitions.get_mut(&id).filter(|partition| partition.epoch == epoch) else { return };
-        let known = Phase::Known { ledger: Ledger::new(base, horizon), memory: memory.map(Box::new) };
+        *partition.tenure.recent() = recent;
+        partition.end = partition.end.max(horizon);
+        let ledger = Ledger::new(position, base, horizon);
+        let known = Phase::Known { ledger, memory: memory.map(Box::new) };
         if let Phase::Recalling(waiting) = std::mem::replace(&mut partition.phase, known) {
             waiting.into_iter().for_each(|record| self.received(record));
         }
     }
 
+    /// A partition's position is no longer in the topic. What is in flight is finished, and nothing else is begun.
+    pub(crate) fn out_of_range(&mut self, id: PartitionId, epoch: u64, first: i64) {
+        if self.partitions.get(&id).is_some_and(|partition| partition.epoch == epoch) {
+            self.stop_partitions(&[id]);
+            self.partitions.entry(id).and_modify(|partition| partition.phase = Phase::OutOfRange { first });
+        }
+    }
+
     /// A record was taken from a topic.
     pub(crate) fn received(&mut self, mut record: Received) {
-        let slot = record.slot;
+        let (slot, since) = (record.slot, record.received_at());
         let floor = self.floors.now(slot.partition);
-        let Some(partition) = self.partition(slot).filter(|partition| !partition.is_going()) else {
+        let windows = self.windows.clone();
+        let give_up = |record: &Received| windows.of(slot.source).release(record.bytes());
+        let Some(partition) = self.partition(slot).filter(|partition| !partition.tenure.is_going()) else {
             // The partition has gone meanwhile; its next owner takes the record.
-            return self.windows.of(slot.source).release(record.bytes());
+            return give_up(&record);
         };
-        record.going = partition.going.clone();
+        record.tenure = partition.tenure.clone();
         match &mut partition.phase {
             Phase::Recalling(waiting) => return waiting.push(record),
+            Phase::OutOfRange { .. } => return give_up(&record),
             Phase::Known { ledger, memory } => {
-                ledger.take(slot.offset, floor);
+                ledger.take(slot.offset, floor, since);
                 record.known = memory.as_ref().map_or(Known::Open, |memory| memory.judge(&record.headers));
                 if record.known == Known::Settled {
                     ledger.finish(slot.offset);
-                    return self.windows.of(slot.source).release(record.bytes());
+                    return give_up(&record);
                 }
             }
         }
-        self.serial += 1;
-        match Wait::read(&record.headers).filter(|_| record.known == Known::Open) {
-            Some(wait) => drop(self.timers.insert((wait.not_before, self.serial), Arc::new(record))),
+        match self.waits_until(&record) {
+            Some(wait) => self.waiting.add(wait, record, self.now, &self.windows),
             None => self.enqueue(Arc::new(record)),
         }
+    }
+
+    /// Until when a record is to wait; `None` when it may be handled.
+    fn waits_until(&self, record: &Received) -> Option<Wait> {
+        let wait = Wait::read(&record.headers).filter(|_| record.known == Known::Open)?;
+        let released = wait.class == Class::Held && !record.endpoint().is_some_and(|endpoint| self.controls.holds(&endpoint));
+        (!released).then_some(wait)
     }
 
     fn enqueue(&mut self, record: Arc<Received>) {
@@ -178,19 +223,50 @@ impl State {
         self.lanes.push(lane, record);
     }
 
-    /// Moves the records whose time has come into their lanes.
-    pub(crate) fn due(&mut self, now: Timestamp) {
-        while let Some(entry) = self.timers.first_entry().filter(|entry| entry.key().0 <= now) {
-            let record = entry.remove();
+    /// Moves the records whose time has come into their lanes, and returns the places of those that must be read again.
+    pub(crate) fn due(&mut self, now: Timestamp) -> Vec<Slot> {
+        self.now = now;
+        for record in self.waiting.due(now) {
             self.enqueue(record);
         }
+        self.waiting.take_wanted(self.windows.retry.has_room())
+    }
+
+    /// Holds have changed: what is held back no longer is due.
+    pub(crate) fn released(&mut self) {
+        let controls = self.controls.clone();
+        self.waiting.release(|endpoint| !controls.holds(endpoint));
+    }
+
+    /// Records whose time has come were read again. What is gone for good is done with, and returned.
+    pub(crate) fn fetched(&mut self, fetched: Fetched) -> Vec<Slot> {
+        self.waiting.fetched();
+        for mut record in fetched.records {
+            self.windows.retry.unpark();
+            let Some(partition) = self.partition(record.slot).filter(|partition| !partition.tenure.is_going()) else {
+                continue;
+            };
+            record.tenure = partition.tenure.clone();
+            self.windows.retry.take(record.bytes());
+            self.enqueue(Arc::new(record));
+        }
+        for slot in fetched.failed {
+            if self.partition(slot).is_some_and(|partition| !partition.tenure.is_going()) {
+                self.waiting.again(slot, self.now);
+            } else {
+                self.windows.retry.unpark();
+            }
+        }
+        let gone = fetched.gone.into_iter().filter(|slot| {
+            self.windows.retry.unpark();
+            let ledger = self.partition(*slot).and_then(Partition::ledger);
+            ledger.map(|ledger| ledger.finish(slot.offset)).is_some()
+        });
+        gone.collect()
     }
 
     /// The next record that may be handled; its lane is busy until the record is [`State::done`] or [`State::given_back`].
     pub(crate) fn start_next(&mut self) -> Option<Start> {
-        if self.in_flight >= self.concurrency {
-            return None;
-        }
         let (lane, record) = self.lanes.start_next()?;
         self.in_flight += 1;
         if let Some(partition) = self.partition(record.slot) {
@@ -207,8 +283,8 @@ impl State {
         self.end(start);
     }
 
-    /// Handling the record failed inside Leadline, and it will not be tried again here. Its offset stays open, so that nothing behind it is
-    /// committed.
+    /// Handling the record failed inside Leadline, and it will not be tried again here. Its offset stays open, so that nothing
+    /// behind it is committed.
     pub(crate) fn left(&mut self, start: Start) {
         self.end(start);
     }
@@ -221,7 +297,7 @@ impl State {
 
     /// The record was not handled and takes its place in the lane again.
     pub(crate) fn given_back(&mut self, start: Start) {
-        if self.partition(start.record.slot).is_none_or(|partition| partition.is_going()) {
+        if self.partition(start.record.slot).is_none_or(|partition| partition.tenure.is_going()) {
             return self.end(start);
         }
         self.landed(start.record.slot);
@@ -237,13 +313,17 @@ impl State {
 
     /// Starts nothing more of these partitions: what waits is dropped, for the next owner to take.
     pub(crate) fn stop_partitions(&mut self, ids: &[PartitionId]) {
-        let of_these = |record: &Arc<Received>| ids.contains(&(record.slot.source, record.slot.partition));
-        let mut dropped = self.lanes.remove(|record| of_these(record));
-        let gone: Vec<_> = self.timers.iter().filter(|(_, record)| of_these(record)).map(|(due, _)| *due).collect();
-        dropped.extend(gone.into_iter().filter_map(|due| self.timers.remove(&due)));
+        let of_these = |slot: Slot| ids.contains(&(slot.source, slot.partition));
+        let mut dropped = self.lanes.remove(|record| of_these(record.slot));
+        for waiter in self.waiting.remove(of_these) {
+            match waiter {
+                Waiter::Kept(record) => dropped.push(record),
+                Waiter::Parked(slot) => self.windows.of(slot.source).unpark(),
+            }
+        }
         for id in ids {
             let Some(partition) = self.partitions.get_mut(id) else { continue };
-            partition.going.store(true, Ordering::Release);
+            partition.tenure.end();
             if let Phase::Recalling(waiting) = &mut partition.phase {
                 dropped.extend(waiting.drain(..).map(Arc::new));
             }
@@ -251,6 +331,11 @@ impl State {
         for record in dropped {
             self.windows.of(record.slot.source).release(record.bytes());
         }
+    }
+
+    /// These partitions have another owner already.
+    pub(crate) fn lost(&mut self, ids: &[PartitionId]) {
+        ids.iter().filter_map(|id| self.partitions.get(id)).for_each(|partition| partition.tenure.lose());
     }
 
     /// Whether nothing of these partitions is being handled.
@@ -281,9 +366,50 @@ impl State {
         ours.filter_map(|(_, partition)| partition.ledger()).for_each(Ledger::hand_out_again);
     }
 
+    /// The end of partitions, as a consumer has seen it.
+    pub(crate) fn ends(&mut self, source: Source, ends: &[(i32, i64)]) {
+        for (number, end) in ends {
+            self.partitions.entry((source, *number)).and_modify(|partition| partition.end = partition.end.max(*end));
+        }
+    }
+
     /// Leads being handled now.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight
+    }
+
+    /// Whether a partition is still being read back.
+    pub(crate) fn is_recalling(&self) -> bool {
+        self.partitions.values().any(|partition| matches!(partition.phase, Phase::Recalling(_)))
+    }
+
+    /// Where reading goes on in the topics whose partitions it reads now, with the epoch of each.
+    pub(crate) fn reading(&mut self, source: Source) -> Vec<(PartitionId, u64, i64)> {
+        let ours = self.partitions.iter_mut().filter(|((of, _), _)| *of == source);
+        ours.filter_map(|(id, partition)| Some((*id, partition.epoch, partition.ledger()?.next()?))).collect()
+    }
+
+    /// The partitions of a topic whose position is no longer in it, each with its oldest record.
+    pub(crate) fn stopped(&self, source: Source) -> Vec<(i32, i64)> {
+        let ours = self.partitions.iter().filter(|((of, _), _)| *of == source);
+        let first = |partition: &Partition| match &partition.phase {
+            Phase::OutOfRange { first } => Some(*first),
+            Phase::Recalling(_) | Phase::Known { .. } => None,
+        };
+        ours.filter_map(|((_, number), partition)| Some((*number, first(partition)?))).collect()
+    }
+
+    /// What is not done, by why.
+    pub(crate) fn backlog(&self, source: Source) -> Backlog {
+        let ours = self.partitions.iter().filter(|((of, _), _)| *of == source);
+        let mut backlog = ours.fold(Backlog::default(), |backlog, (_, partition)| match &partition.phase {
+            Phase::Known { ledger, .. } => backlog.with(ledger, partition.end),
+            Phase::Recalling(_) | Phase::OutOfRange { .. } => backlog,
+        });
+        if source == Source::Retry {
+            backlog.put_aside(self.waiting.delayed(), self.waiting.held());
+        }
+        backlog
     }
 
     /// The partition a slot belongs to, unless it has been given up since.

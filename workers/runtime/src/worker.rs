@@ -1,10 +1,13 @@
 //! A worker put together: two consumer threads, the scheduler, the attempts, and one sink.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use leadline_platform::config::{ConfigError, Settings};
+use leadline_platform::kafka::rdkafka::config::ClientConfig;
 use leadline_platform::kafka::{ClientLog, DeliveryObserver, Producer, settings};
 use leadline_platform::process::{Fatal, Process};
 use leadline_proto::SinkName;
@@ -15,18 +18,24 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::attempt::Attempts;
+use crate::brake::Brake;
+use crate::breaker::Silence;
 use crate::call::Caller;
-use crate::config::Worker as Config;
+use crate::config::{StartAt, Worker as Config};
 use crate::consumer;
+use crate::controls::{Controls, Follow};
 use crate::floor::Floors;
 use crate::gate::Gate;
 use crate::metrics::RuntimeMetrics;
 use crate::recall::Recall;
 use crate::record::Source;
 use crate::recorder::{Recorder, group};
-use crate::scheduler::{Commit, Event, Scheduler};
+use crate::refetch::Refetch;
+use crate::scheduler::{Command, Event, Health, Scheduler};
+use crate::seen::Judge;
 use crate::sink::{Kind, Setup, Sink};
 use crate::state::{State, Windows};
+use crate::stops::Stops;
 use crate::topic_check;
 use crate::window::Window;
 
@@ -34,6 +43,10 @@ use crate::window::Window;
 const HEARTBEAT_LIMIT: Duration = Duration::from_secs(300);
 /// Longest wait for the last acknowledgements at a stop.
 const FLUSH_LIMIT: Duration = Duration::from_secs(10);
+/// A scheduler that does not turn for this long is not live.
+const SCHEDULER_LIMIT: Duration = Duration::from_secs(60);
+/// For so many leads that may be at the sink, one more may be in flight whose outcome is being written.
+const RECORDING: usize = 4;
 /// What a call may take beyond the sink's own deadlines before it is cut off.
 const CALL_GRACE: Duration = Duration::from_secs(2);
 
@@ -53,6 +66,7 @@ struct Parts<'a> {
     metrics: Arc<RuntimeMetrics>,
     windows: Windows,
     floors: Arc<Floors>,
+    controls: Controls,
     events: UnboundedSender<Event>,
 }
 
@@ -90,23 +104,16 @@ impl Worker {
             metrics: Arc::new(metrics),
             windows: Windows { leads: window(), retry: window() },
             floors: Arc::default(),
+            controls: Controls::new(name.clone()),
             config,
             events,
         };
         parts.check_topics(producer.clone());
+        parts.follow_controls()?;
         let (leads, retry) = (mpsc::channel(), mpsc::channel());
         let consumers = vec![parts.consume(Source::Leads, leads.1)?, parts.consume(Source::Retry, retry.1)?];
-        let scheduler = Scheduler {
-            state: parts.state(),
-            attempts: Arc::new(parts.attempts(sink, Arc::new(endpoints), producer.clone())),
-            recall: Arc::new(parts.recall()),
-            metrics: parts.metrics.clone(),
-            events: parts.events.clone(),
-            commits: [(Source::Leads, leads.0), (Source::Retry, retry.0)],
-            probe_deadline: parts.config.call,
-            releases: Vec::new(),
-            sink_down: false,
-        };
+        let senders = [(Source::Leads, leads.0), (Source::Retry, retry.0)];
+        let scheduler = parts.scheduler(sink, endpoints, producer.clone(), senders)?;
         Ok(Self { consumers, scheduler: tokio::spawn(scheduler.run(received)), producer })
     }
 
@@ -131,7 +138,7 @@ impl Parts<'_> {
         tokio::spawn(topic_check::run(producer, names, fit));
     }
 
-    fn consume(&self, source: Source, commits: mpsc::Receiver<Commit>) -> Result<oneshot::Receiver<()>, Fatal> {
+    fn consume(&self, source: Source, commands: mpsc::Receiver<Command>) -> Result<oneshot::Receiver<()>, Fatal> {
         let (topic, window) = match source {
             Source::Leads => (Topic::Leads, &self.windows.leads),
             Source::Retry => (Topic::Retry(self.name.clone()), &self.windows.retry),
@@ -143,7 +150,8 @@ impl Parts<'_> {
             topic: self.topics.name(&topic),
             window: window.clone(),
             events: self.events.clone(),
-            commits,
+            commands,
+            start_at: self.start_at(source),
             lifecycle: self.process.lifecycle.clone(),
             joined: self.process.health.condition(format!("{}: joined its group for {}", self.name, source.as_str())),
             heartbeat: self
@@ -157,37 +165,109 @@ impl Parts<'_> {
         consumer::spawn(setup).map_err(Fatal::internal)
     }
 
-    fn state(&self) -> State {
-        State::new(self.windows.clone(), self.floors.clone(), self.config.concurrency)
+    /// Whatever waits in the retry topic is the sink's, however new the sink.
+    fn start_at(&self, source: Source) -> StartAt {
+        match source {
+            Source::Leads => self.config.start_at.get(&self.name).copied().unwrap_or_default(),
+            Source::Retry => StartAt::Earliest,
+        }
+    }
+
+    /// A client that reads outside the group, or at what the group has committed.
+    fn reader(&self, what: &str) -> ClientConfig {
+        let client_id = format!("leadline-{}-{what}", self.name);
+        settings::reader(&self.process.sections.kafka, &client_id, &group(&self.name))
+    }
+
+    fn follow_controls(&self) -> Result<(), Fatal> {
+        let follow = Follow {
+            config: self.reader("controls"),
+            topic: self.topics.name(&Topic::Control),
+            events: self.events.clone(),
+            lifecycle: self.process.lifecycle.clone(),
+        };
+        follow.spawn().map_err(Fatal::internal)
+    }
+
+    fn scheduler<S: Sink>(
+        &self,
+        sink: Arc<S>,
+        endpoints: Endpoints,
+        producer: Producer,
+        consumers: [(Source, mpsc::Sender<Command>); 2],
+    ) -> Result<Scheduler<S>, Fatal> {
+        let recall = Arc::new(self.recall());
+        let refetch = Refetch {
+            config: self.reader("refetch"),
+            topic: self.topics.name(&Topic::Retry(self.name.clone())),
+            events: self.events.clone(),
+        };
+        let health = &self.process.health;
+        let condition = |what: &str| health.condition(format!("{}: {what}", self.name));
+        Ok(Scheduler {
+            state: State::new(self.windows.clone(), self.floors.clone(), self.controls.clone()),
+            stops: Stops::new(self.windows.clone(), condition("its brake is not engaged"), self.metrics.clone()),
+            attempts: Arc::new(self.attempts(sink, Arc::new(endpoints), producer, recall.clone())),
+            recall,
+            metrics: self.metrics.clone(),
+            events: self.events.clone(),
+            consumers,
+            refetch: refetch.spawn().map_err(Fatal::internal)?,
+            concurrency: self.config.concurrency + self.config.concurrency.div_ceil(RECORDING),
+            probe_deadline: self.config.call,
+            releases: Vec::new(),
+            health: Health {
+                recalled: condition("what was recorded before is read back"),
+                in_range: condition("every position is in its topic"),
+                heartbeat: health.heartbeat(format!("{}: scheduler", self.name), SCHEDULER_LIMIT),
+            },
+        })
     }
 
     fn recall(&self) -> Recall {
-        let client_id = format!("leadline-{}-recall", self.name);
         Recall {
-            config: settings::reader(&self.process.sections.kafka, &client_id, &group(&self.name)),
+            config: self.reader("recall"),
             sink: self.name.clone(),
             leads: self.topics.name(&Topic::Leads),
             retry: self.topics.name(&Topic::Retry(self.name.clone())),
             outcomes: self.topics.name(&Topic::Outcomes),
             dead_letters: self.topics.name(&Topic::DeadLetters(self.name.clone())),
+            repeats: self.repeats(),
         }
     }
 
-    fn attempts<S: Sink>(&self, sink: Arc<S>, endpoints: Arc<Endpoints>, producer: Producer) -> Attempts<S> {
+    /// The time within which a lead can be a repeat. One that is too long for a clock is as long as any.
+    fn repeats(&self) -> SignedDuration {
+        SignedDuration::try_from(self.config.repeats).unwrap_or(SignedDuration::MAX)
+    }
+
+    fn attempts<S: Sink>(
+        &self,
+        sink: Arc<S>,
+        endpoints: Arc<Endpoints>,
+        producer: Producer,
+        recall: Arc<Recall>,
+    ) -> Attempts<S> {
         let deadline = self.config.call + self.config.confirm + CALL_GRACE;
+        let most = self.config.concurrency.min(sink.capacity());
         Attempts {
-            gate: Gate::new(sink.capacity(), self.process.lifecycle.clone()),
-            caller: Caller { sink, deadline, metrics: self.metrics.clone() },
+            gate: Gate::new(most, self.process.lifecycle.clone()),
+            caller: Caller { sink, deadline, silence: Silence::default(), metrics: self.metrics.clone() },
+            brake: Brake::new(self.config.brake),
+            controls: self.controls.clone(),
+            judge: Judge::new(recall, self.repeats()),
             recorder: Recorder {
                 producer,
                 topics: self.topics.clone(),
                 sink: self.name.clone(),
                 metrics: self.metrics.clone(),
                 floors: self.floors.clone(),
+                unacked: Arc::default(),
             },
             endpoints,
             retry: self.config.retry.clone(),
             lifecycle: self.process.lifecycle.clone(),
+            resting: AtomicUsize::new(0),
         }
     }
 }

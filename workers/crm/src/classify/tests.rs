@@ -20,6 +20,7 @@ fn class(failure: &Failure) -> Class {
         Failure::Transient(_) => Class::Again,
         Failure::Permanent(_) => Class::Never,
         Failure::SinkDown(down) => Class::Down(down.why),
+        Failure::Forfeited => panic!("no database can say that"),
     }
 }
 
@@ -53,9 +54,10 @@ fn a_race_for_our_own_keys_is_tried_again() {
 #[test]
 fn the_code_names_the_sqlstate_and_nothing_else() {
     let code = |state| match sqlstate(state, None) {
-        Failure::Permanent(code) => code,
+        Failure::Permanent(failure) => failure.code,
         Failure::Transient(transient) => transient.code,
         Failure::SinkDown(down) => down.code,
+        Failure::Forfeited => panic!("no database can say that"),
     };
     assert_eq!(code("23514").as_str(), "sqlstate-23514");
     assert_eq!(code("57P01").as_str(), "sqlstate-57p01");
@@ -135,7 +137,7 @@ async fn errors_of_a_real_sqlite_are_told_apart() {
     let mut first = connect(&options).await;
     sqlx::raw_sql("CREATE TABLE t (a TEXT PRIMARY KEY NOT NULL)").execute(&mut first).await.unwrap();
 
-    assert_eq!(said(&mut first, "INSERT INTO t VALUES (NULL)").await, Failure::Permanent(Code::of("sqlite-constraint")));
+    assert_eq!(said(&mut first, "INSERT INTO t VALUES (NULL)").await, permanent(Code::of("sqlite-constraint")));
     assert_eq!(said(&mut first, "SELECT b FROM t").await, misconfigured("sqlite-error"));
     assert_eq!(said(&mut first, "SELECT * FROM u").await, misconfigured("sqlite-error"));
     let fill = "PRAGMA max_page_count = 3; INSERT INTO t VALUES (randomblob(100000))";

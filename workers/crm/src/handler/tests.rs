@@ -8,7 +8,7 @@ use leadline_platform::metrics::prometheus::Registry;
 use leadline_proto::keys::PersonHasher;
 use leadline_proto::retry::History;
 use leadline_proto::{Personal, parse};
-use leadline_runtime::sink::{Deadlines, Kind, Setup};
+use leadline_runtime::sink::{Claim, Deadlines, Kind, Setup};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Row, SqliteConnection};
 use tempfile::TempDir;
@@ -36,7 +36,7 @@ fn lead(id: u128, minute: &str, body: &str) -> Task {
         lead: parsed,
         raw: Personal::verbatim(body).unwrap(),
     };
-    Task { lead, history: History::default() }
+    Task { lead, history: History::default(), claim: Claim::default() }
 }
 
 fn build(section: &str) -> Result<Handler, ConfigError> {

@@ -23,6 +23,7 @@ fn class(stage: Stage, fault: Fault) -> Class {
         Failure::Transient(_) => Retry,
         Failure::SinkDown(down) if down.until.is_some() => Quota,
         Failure::SinkDown(down) => Down(down.why),
+        Failure::Forfeited => panic!("no server can say that"),
     }
 }
 

@@ -78,7 +78,7 @@ async fn one_verdict_for_each_lead_in_order() {
     broken.lead.received_at = Timestamp::MIN;
     let verdicts = sink.handle(&[task(BODY), broken, other]).await;
     let delivered = |replay| Verdict::Delivered { reference: Reference::new(file("a@x.example", replay)).ok() };
-    let unbuildable = Verdict::Failed(Failure::Permanent(Code::of("message-unbuildable")));
+    let unbuildable = Verdict::Failed(Failure::Permanent(Permanent::of(Code::of("message-unbuildable"))));
     assert_eq!(verdicts, [delivered(0), unbuildable, delivered(3)]);
 }
 
@@ -120,13 +120,13 @@ fn run() -> Run {
 fn as_long_as_anyone_may_be_served_the_lead_is_tried_again() {
     let mut run = run();
     let wait = Some(Duration::from_secs(5));
-    run.note(&recipient("a@x.example"), Err(Failure::Permanent(Code::of("a"))));
+    run.note(&recipient("a@x.example"), Err(Failure::Permanent(Permanent::of(Code::of("a")))));
     run.note(&recipient("b@x.example"), Err(Failure::Transient(Transient::of(Code::of("b")))));
     run.note(&recipient("c@x.example"), Ok(()));
     let last = Transient { after: wait, ambiguous: true, ..Transient::of(Code::of("d")) };
     run.note(&recipient("d@x.example"), Err(Failure::Transient(last)));
     let progress = vec![recipient("c@x.example").hash];
-    let expected = Transient { code: Code::of("b"), after: wait, progress, ambiguous: true };
+    let expected = Transient { code: Code::of("b"), after: wait, progress, ambiguous: true, silent: false };
     assert_eq!(run.verdict(None), Verdict::Failed(Failure::Transient(expected)));
 }
 

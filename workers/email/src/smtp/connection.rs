@@ -9,6 +9,7 @@ use std::iter;
 use std::pin::pin;
 use std::time::Duration;
 
+use leadline_runtime::sink::Claim;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::AsyncSmtpConnection;
@@ -59,11 +60,21 @@ impl Connection {
     }
 
     /// Sends one message to one recipient: `deadline` for everything up to the final dot, `answer` for what comes then.
-    pub(super) async fn send(&mut self, message: &Message, deadline: Instant, answer: Duration) -> Result<(), SmtpError> {
+    pub(super) async fn send(
+        &mut self,
+        message: &Message,
+        claim: &Claim,
+        deadline: Instant,
+        answer: Duration,
+    ) -> Result<(), SmtpError> {
         let mail = Mail::new(Some(message.from.clone()), self.parameters(message)?);
         self.command(Stage::Mail, mail, &[250], deadline).await?;
         self.command(Stage::Rcpt, Rcpt::new(message.to.clone(), vec![]), &[250, 251, 252], deadline).await?;
         self.command(Stage::Data, Data, &[354], deadline).await?;
+        // From here on there is no way back.
+        if !claim.holds().await {
+            return Err(SmtpError::new(Stage::Body, Fault::Forfeited));
+        }
         self.body(&message.bytes, deadline, answer).await?;
         self.used = Instant::now();
         Ok(())

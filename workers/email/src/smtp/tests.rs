@@ -8,7 +8,7 @@ use std::sync::Arc;
 use leadline_platform::metrics::prometheus::Registry;
 use leadline_proto::keys::recipient_hash;
 use leadline_proto::{Code, Reference};
-use leadline_runtime::sink::{DownReason, Failure, Sink, SinkDown, Transient, Verdict};
+use leadline_runtime::sink::{DownReason, Failure, Permanent, Sink, SinkDown, Transient, Verdict};
 use tokio::sync::Notify;
 
 use super::*;
@@ -95,7 +95,13 @@ async fn one_refused_address_keeps_nobody_else_from_the_lead() {
     let refuse = vec![Expect("MAIL"), Say("250 ok"), Expect("RCPT TO:<a@x.example>"), Say("550 5.1.1 <a@x.example> unknown")];
     let server = Scripted::start([script([greet(), refuse]), script([greet(), accept()])]).await;
     let sink = sink(&server.section(), TWO).unwrap();
-    assert_eq!(handle(&sink, &task(BODY)).await, Verdict::Failed(Failure::Permanent(code("smtp-rcpt-550-5.1.1"))));
+    assert_eq!(
+        handle(&sink, &task(BODY)).await,
+        Verdict::Failed(Failure::Permanent(Permanent {
+            code: code("smtp-rcpt-550-5.1.1"),
+            progress: vec![hash("b@y.example")]
+        }))
+    );
     assert_eq!(server.seen()[1][2], "RCPT TO:<b@y.example>");
 }
 
@@ -103,7 +109,7 @@ async fn one_refused_address_keeps_nobody_else_from_the_lead() {
 async fn silence_after_the_final_dot_is_ambiguous() {
     let server = Scripted::start([script([greet(), take()])]).await;
     let verdict = handle(&impatient(&server, "data_timeout"), &task(BODY)).await;
-    assert_eq!(verdict, failed(Transient { ambiguous: true, ..transient("smtp-dot-timeout") }));
+    assert_eq!(verdict, failed(Transient { ambiguous: true, silent: true, ..transient("smtp-dot-timeout") }));
 }
 
 #[tokio::test]
@@ -139,7 +145,10 @@ async fn a_server_that_is_not_there_is_unreachable() {
 async fn silence_before_the_final_dot_is_not_ambiguous() {
     let silent = vec![Expect("MAIL"), Say("250 ok"), Expect("RCPT"), Say("250 ok"), Expect("DATA")];
     let server = Scripted::start([script([greet(), silent])]).await;
-    assert_eq!(handle(&impatient(&server, "command_timeout"), &task(BODY)).await, failed(transient("smtp-data-timeout")));
+    assert_eq!(
+        handle(&impatient(&server, "command_timeout"), &task(BODY)).await,
+        failed(Transient { silent: true, ..transient("smtp-data-timeout") })
+    );
 }
 
 /// The answer to a message whose send was cancelled must never be read as the answer to the next one.
@@ -156,7 +165,7 @@ async fn a_cancelled_send_takes_its_connection_with_it() {
         () = got.notified() => {}
     }
     go.notify_one();
-    assert_eq!(handle(&sink, &task).await, Verdict::Failed(Failure::Permanent(code("smtp-dot-554-5.7.1"))));
+    assert_eq!(handle(&sink, &task).await, Verdict::Failed(Failure::Permanent(Permanent::of(code("smtp-dot-554-5.7.1")))));
     let seen = server.seen();
     assert_eq!(seen.len(), 2);
     assert!(!seen[0].iter().skip(5).any(|line| line.starts_with("MAIL")), "{seen:?}");
@@ -235,7 +244,7 @@ async fn a_message_that_was_not_written_to_its_end_is_not_ambiguous() {
     // More than the buffers between both ends can hold.
     let bytes = vec![b'x'; 64 << 20];
     let mail = Mail { from: "a@own.example".parse().unwrap(), to: "a@x.example".parse().unwrap(), bytes };
-    let error = alone(server.port).send(&mail, Instant::now() + Duration::from_secs(1)).await.unwrap_err();
+    let error = alone(server.port).send(&mail, &Claim::default(), Instant::now() + Duration::from_secs(1)).await.unwrap_err();
     assert_eq!(error, SmtpError::new(Stage::Body, Fault::Timeout));
 }
 
@@ -280,6 +289,9 @@ async fn a_non_ascii_address_needs_a_server_that_knows_them() {
         Scripted::start([offer("250-m\r\n250 8BITMIME"), script([offer("250-m\r\n250-8BITMIME\r\n250 SMTPUTF8"), rcpt, data])])
             .await;
     let sink = sink(&server.section(), "jörg@x.example").unwrap();
-    assert_eq!(handle(&sink, &task(BODY)).await, Verdict::Failed(Failure::Permanent(code("smtp-mail-unsupported"))));
+    assert_eq!(
+        handle(&sink, &task(BODY)).await,
+        Verdict::Failed(Failure::Permanent(Permanent::of(code("smtp-mail-unsupported"))))
+    );
     assert_eq!(handle(&sink, &task(BODY)).await, delivered());
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use leadline_platform::process::{Exit, Fatal};
 use leadline_proto::{Outcome, Status};
 use serde_json::json;
@@ -81,7 +82,10 @@ pub(crate) fn run(args: &Args, file: Option<&Path>) -> Result<ExitCode, Fatal> {
 }
 
 fn body(file: Option<&Path>) -> Result<Vec<u8>, Fatal> {
-    let Some(file) = file else { return Ok(sample_body().as_bytes().to_vec()) };
+    // Said differently each time, or it would be a repeat of the last one.
+    let Some(file) = file else {
+        return Ok(sample_body().replace(" run ", &format!(" run at {} ", Timestamp::now())).into_bytes());
+    };
     let read = if file == Path::new("-") {
         let mut body = Vec::new();
         std::io::stdin().read_to_end(&mut body).map(|_| body)

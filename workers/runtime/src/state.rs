@@ -3,6 +3,8 @@
 //! Pure: no Kafka, no clock, no tasks. It is told what happened and answers what may happen next. The loop around it is
 //! `scheduler`; records that wait for their time are `waiting`'s.
 
+mod partition;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -14,13 +16,14 @@ use crate::controls::Controls;
 use crate::floor::{Floor, Floors, Trail};
 use crate::lanes::{LaneKey, Lanes};
 use crate::ledger::Ledger;
-use crate::memory::{Known, Memory};
+use crate::memory::Known;
 use crate::recall::{Past, Recalled};
 use crate::record::{Received, Slot, Source};
 use crate::refetch::Fetched;
 use crate::tenure::{Lease, Tenure};
 use crate::waiting::{Waiter, Waiting};
 use crate::window::Window;
+use partition::{Partition, Phase};
 
 /// A partition of one of the worker's topics.
 pub(crate) type PartitionId = (Source, i32);
@@ -46,53 +49,6 @@ pub(crate) struct Position {
     pub(crate) offset: i64,
     /// From where to read back then.
     pub(crate) floor: Floor,
-}
-
-#[derive(Debug)]
-struct Partition {
-    epoch: u64,
-    phase: Phase,
-    in_flight: usize,
-    tenure: Arc<Tenure>,
-    /// End of the topic's partition, as it was seen last.
-    end: i64,
-}
-
-/// What is known of a partition's past.
-#[derive(Debug)]
-enum Phase {
-    /// It is being read back; these records wait for it.
-    Recalling(Vec<Received>),
-    /// It was read back. The memory is dropped once the position has passed every lead that it can know.
-    Known { ledger: Ledger, memory: Option<Box<Memory>> },
-    /// Its position is no longer in the topic: nothing of it is handled until an operator says where to go on.
-    OutOfRange {
-        /// The oldest record there is.
-        first: i64,
-    },
-}
-
-impl Partition {
-    fn ledger(&mut self) -> Option<&mut Ledger> {
-        match &mut self.phase {
-            Phase::Known { ledger, .. } => Some(ledger),
-            Phase::Recalling(_) | Phase::OutOfRange { .. } => None,
-        }
-    }
-
-    fn forget_what_has_passed(&mut self) {
-        if let Phase::Known { ledger, memory } = &mut self.phase
-            && ledger.is_past_horizon()
-        {
-            *memory = None;
-        }
-    }
-
-    /// Where its next owner goes on; `None` when nothing was taken.
-    fn position(&mut self, partition: i32, now: Floor) -> Option<Position> {
-        let ledger = self.ledger()?;
-        Some(Position { partition, offset: ledger.position()?, floor: ledger.floor(now) })
-    }
 }
 
 /// The windows of both consumers.

@@ -45,6 +45,7 @@ pub(super) fn print(
 fn print_next_steps(url: &str) {
     let body = include_str!("sample.json").trim_end();
     println!("Post a lead:\n\n  curl -sS '{url}' \\\n    -H 'Content-Type: application/json' \\\n    -d '{body}'\n");
+    println!("The same lead again within an hour is a repeat, and nobody is mailed twice.\n");
     println!(
         "Or post one and follow it, in a second terminal:\n\n  leadline send      (in the source folder: cargo run -- send)\n\nCtrl-C stops."
     );

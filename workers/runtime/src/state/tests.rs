@@ -12,6 +12,7 @@ use leadline_proto::{Code, Headers, Outcome, SinkName, Status};
 use uuid::Uuid;
 
 use super::*;
+use crate::memory::Memory;
 use crate::recall::Gap;
 use crate::recent::Recent;
 

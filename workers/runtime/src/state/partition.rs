@@ -1,0 +1,60 @@
+//! A partition that is ours, as the state keeps it: what is known of its past, and its ledger.
+
+use std::sync::Arc;
+
+use super::Position;
+use crate::floor::Floor;
+use crate::ledger::Ledger;
+use crate::memory::Memory;
+use crate::record::Received;
+use crate::tenure::Tenure;
+
+/// A partition.
+#[derive(Debug)]
+pub(super) struct Partition {
+    pub(super) epoch: u64,
+    pub(super) phase: Phase,
+    pub(super) in_flight: usize,
+    pub(super) tenure: Arc<Tenure>,
+    /// End of the topic's partition, as it was seen last.
+    pub(super) end: i64,
+}
+
+/// What is known of a partition's past.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// It is being read back; these records wait for it.
+    Recalling(Vec<Received>),
+    /// It was read back. The memory is dropped once the position has passed every lead that it can know.
+    Known { ledger: Ledger, memory: Option<Box<Memory>> },
+    /// Its position is no longer in the topic: nothing of it is handled until an operator says where to go on.
+    OutOfRange {
+        /// The oldest record there is.
+        first: i64,
+    },
+}
+
+impl Partition {
+    /// Its ledger, when its past is known.
+    pub(super) fn ledger(&mut self) -> Option<&mut Ledger> {
+        match &mut self.phase {
+            Phase::Known { ledger, .. } => Some(ledger),
+            Phase::Recalling(_) | Phase::OutOfRange { .. } => None,
+        }
+    }
+
+    /// Drops the memory once it can tell nothing more.
+    pub(super) fn forget_what_has_passed(&mut self) {
+        if let Phase::Known { ledger, memory } = &mut self.phase
+            && ledger.is_past_horizon()
+        {
+            *memory = None;
+        }
+    }
+
+    /// Where its next owner goes on; `None` when nothing was taken.
+    pub(super) fn position(&mut self, partition: i32, now: Floor) -> Option<Position> {
+        let ledger = self.ledger()?;
+        Some(Position { partition, offset: ledger.position()?, floor: ledger.floor(now) })
+    }
+}

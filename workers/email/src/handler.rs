@@ -74,7 +74,7 @@ impl EmailSink {
             Ok(content) => content,
             Err(error) => return Verdict::Failed(Failure::Permanent(Permanent::of(error.code()))),
         };
-        let mut run = Run { progress: task.history.progress.clone(), transient: None, refused: None };
+        let mut run = Run::new(task.history.progress.clone());
         for recipient in recipients {
             if run.progress.contains(&recipient.hash) {
                 continue;
@@ -143,11 +143,18 @@ struct Run {
     progress: Vec<Code>,
     transient: Option<Transient>,
     refused: Option<Code>,
+    /// The server has said something, so it is not silence that failed.
+    answered: bool,
 }
 
 impl Run {
+    fn new(progress: Vec<Code>) -> Self {
+        Self { progress, transient: None, refused: None, answered: false }
+    }
+
     /// Notes how one recipient went. The others go on, so that one bad address delays nobody; returns what stops them all.
     fn note(&mut self, recipient: &Recipient, sent: Result<(), Failure>) -> Option<Failure> {
+        self.answered |= !matches!(&sent, Err(Failure::Transient(transient)) if transient.silent);
         match sent {
             Ok(()) => self.progress.push(recipient.hash.clone()),
             Err(Failure::Permanent(failure)) => {
@@ -181,7 +188,10 @@ impl Run {
     /// letter, as somebody who should know about it never got it; the others have theirs.
     fn verdict(self, reference: Option<Reference>) -> Verdict {
         match (self.transient, self.refused) {
-            (Some(transient), _) => Verdict::Failed(Failure::Transient(Transient { progress: self.progress, ..transient })),
+            (Some(transient), _) => {
+                let silent = transient.silent && !self.answered;
+                Verdict::Failed(Failure::Transient(Transient { progress: self.progress, silent, ..transient }))
+            }
             (None, Some(code)) => Verdict::Failed(Failure::Permanent(Permanent { code, progress: self.progress })),
             (None, None) => Verdict::Delivered { reference },
         }

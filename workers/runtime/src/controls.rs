@@ -86,7 +86,9 @@ impl Follow {
         while !self.lifecycle.is_stopping() {
             match self.follow(&mut from, &mut known) {
                 Ok(()) => return,
-                Err(error) => tracing::warn!(%error, topic = self.topic, "holds and brakes cannot be read; trying again"),
+                Err(error) => {
+                    tracing::warn!(%error, topic = self.topic, "holds and brakes cannot be read, and nothing is started before; does the topic exist? Trying again")
+                }
             }
             std::thread::sleep(PAUSE);
         }

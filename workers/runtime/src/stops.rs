@@ -24,16 +24,18 @@ pub(crate) struct Stops {
     /// Asks the breaker for a probe at once.
     pub(crate) probe_now: Arc<Notify>,
     windows: Windows,
+    known: Condition,
     brake_released: Condition,
     metrics: Arc<RuntimeMetrics>,
 }
 
 impl Stops {
     /// A worker that does not know yet what operators have set.
-    pub(crate) fn new(windows: Windows, brake_released: Condition, metrics: Arc<RuntimeMetrics>) -> Self {
+    pub(crate) fn new(windows: Windows, known: Condition, brake_released: Condition, metrics: Arc<RuntimeMetrics>) -> Self {
+        brake_released.set(true);
         let probe_now = Arc::default();
         let (controls_unknown, sink_down, braked, kafka_away) = (true, false, false, false);
-        Self { controls_unknown, sink_down, braked, kafka_away, probe_now, windows, brake_released, metrics }
+        Self { controls_unknown, sink_down, braked, kafka_away, probe_now, windows, known, brake_released, metrics }
     }
 
     /// Whether leads may be started.
@@ -44,6 +46,7 @@ impl Stops {
     /// What operators have set is known, and whether the brake was engaged.
     pub(crate) fn controls_known(&mut self, braked: Option<&Braked>, gate: &Gate) {
         self.controls_unknown = false;
+        self.known.set(true);
         match braked {
             Some(braked) => self.brake(braked, gate),
             None => self.show(gate),
@@ -108,7 +111,7 @@ impl Stops {
         }
         self.windows.leads.close(closed);
         self.windows.retry.close(closed);
-        self.brake_released.set(!self.braked && !self.controls_unknown);
+        self.brake_released.set(!self.braked);
         self.metrics.brake.with_label_values(NO_LABELS).set(f64::from(u8::from(self.braked)));
     }
 }

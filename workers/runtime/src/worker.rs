@@ -206,7 +206,12 @@ impl Parts<'_> {
         let condition = |what: &str| health.condition(format!("{}: {what}", self.name));
         Ok(Scheduler {
             state: State::new(self.windows.clone(), self.floors.clone(), self.controls.clone()),
-            stops: Stops::new(self.windows.clone(), condition("its brake is not engaged"), self.metrics.clone()),
+            stops: Stops::new(
+                self.windows.clone(),
+                condition("holds and brakes are read"),
+                condition("its brake is not engaged"),
+                self.metrics.clone(),
+            ),
             attempts: Arc::new(self.attempts(sink, Arc::new(endpoints), producer, recall.clone())),
             recall,
             metrics: self.metrics.clone(),

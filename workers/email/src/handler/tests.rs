@@ -113,7 +113,7 @@ fn recipient(address: &str) -> Recipient {
 }
 
 fn run() -> Run {
-    Run { progress: Vec::new(), transient: None, refused: None }
+    Run::new(Vec::new())
 }
 
 #[test]
@@ -128,6 +128,20 @@ fn as_long_as_anyone_may_be_served_the_lead_is_tried_again() {
     let progress = vec![recipient("c@x.example").hash];
     let expected = Transient { code: Code::of("b"), after: wait, progress, ambiguous: true, silent: false };
     assert_eq!(run.verdict(None), Verdict::Failed(Failure::Transient(expected)));
+}
+
+#[test]
+fn it_is_silence_when_nobody_got_an_answer() {
+    let silent = || Err(Failure::Transient(Transient { silent: true, ..Transient::of(Code::of("x")) }));
+    let is_silent = |run: Run| matches!(run.verdict(None), Verdict::Failed(Failure::Transient(failure)) if failure.silent);
+    let mut both = run();
+    both.note(&recipient("a@x.example"), silent());
+    both.note(&recipient("b@x.example"), silent());
+    assert!(is_silent(both));
+    let mut one = run();
+    one.note(&recipient("a@x.example"), silent());
+    one.note(&recipient("b@x.example"), Ok(()));
+    assert!(!is_silent(one));
 }
 
 #[test]

@@ -19,6 +19,8 @@ enum Step {
     Commit,
     /// Everything in flight ends, the partition goes in order and comes back.
     HandOver,
+    /// Kafka takes the partition away without asking and gives it back later; what is in flight goes on.
+    Lose,
     /// The process dies; another one goes on at what was committed.
     Crash,
 }
@@ -33,6 +35,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<usize>().prop_map(Step::GiveBack),
         2 => Just(Step::Commit),
         1 => Just(Step::HandOver),
+        1 => Just(Step::Lose),
         1 => Just(Step::Crash),
     ]
 }
@@ -49,6 +52,8 @@ struct Model {
     committed: Option<Position>,
     running: Vec<Start>,
     recorded_only: Vec<Start>,
+    /// Leads that were in flight when the partition was lost: only these may be handled twice.
+    lost_in_flight: BTreeSet<i64>,
 }
 
 impl Model {
@@ -62,6 +67,7 @@ impl Model {
             committed: None,
             running: Vec::new(),
             recorded_only: Vec::new(),
+            lost_in_flight: BTreeSet::new(),
         };
         model.come_back();
         model
@@ -85,6 +91,7 @@ impl Model {
             Step::GiveBack(which) => drop(pick(&mut self.running, which).map(|start| self.state.given_back(start))),
             Step::Commit => self.committed = self.state.moved(Source::Leads).first().map(|(at, _)| *at).or(self.committed),
             Step::HandOver => self.hand_over(),
+            Step::Lose => self.lose(),
             Step::Crash => {
                 self.state = state();
                 self.running.clear();
@@ -97,7 +104,8 @@ impl Model {
     fn start(&mut self) {
         let Some(start) = self.state.start_next() else { return };
         let offset = start.record.slot.offset;
-        assert!(!self.outcomes.contains(&offset), "{offset} has an outcome and is handled again");
+        let again = self.outcomes.contains(&offset) && !self.lost_in_flight.contains(&offset);
+        assert!(!again, "{offset} has an outcome and is handled again");
         self.running.push(start);
     }
 
@@ -107,6 +115,15 @@ impl Model {
         let end = i64::try_from(self.outcomes.len()).unwrap();
         self.state.floors.raise(0, Trail::Outcomes, end);
         self.recorded_only.push(start);
+    }
+
+    /// Nothing is committed, and what is in flight may still be recorded, after it was read back for the next assignment.
+    fn lose(&mut self) {
+        self.lost_in_flight.extend(self.running.iter().map(|start| start.record.slot.offset));
+        self.state.stop_partitions(&[PARTITION]);
+        self.state.lost(&[PARTITION]);
+        self.state.release(&[PARTITION]);
+        self.come_back();
     }
 
     fn hand_over(&mut self) {

@@ -1,4 +1,5 @@
-//! Where cargo puts things, derived from where this very program lies: `TARGET/[TRIPLE/]PROFILE/deps/it-HASH`.
+//! Where cargo puts things, derived from where this very program lies: `TARGET/[TRIPLE/]PROFILE/deps/it-HASH` for tests,
+//! `…/PROFILE/examples/NAME` for examples, `…/PROFILE/NAME` for programs.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -6,7 +7,10 @@ use std::path::{Path, PathBuf};
 /// The folder of the profile: here lie the binaries.
 pub(crate) fn profile_dir() -> PathBuf {
     let exe = env::current_exe().expect("the test program must know its own path");
-    exe.ancestors().nth(2).expect("cargo puts a test program two folders deep").to_owned()
+    let folder = exe.parent().expect("a program lies in a folder");
+    let deeper = folder.file_name().is_some_and(|name| name == "deps" || name == "examples");
+    let profile = if deeper { folder.parent().expect("these lie in the folder of the profile") } else { folder };
+    profile.to_owned()
 }
 
 /// The name that cargo knows the profile by.

@@ -131,3 +131,6 @@ impl Sink {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) calm: bool,
 
+    /// Seconds in which everything must be done after the end of faults and load; much less on a machine of one's own
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    recovery: u64,
+
     /// Folder for journals and logs, kept after the run; without it a temporary one that is kept when the run fails
     #[arg(long, value_name = "DIR")]
     pub(crate) folder: Option<PathBuf>,
@@ -43,6 +47,11 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
+    /// Time to do everything once faults and load have ended.
+    pub(crate) fn recovery(&self) -> Duration {
+        Duration::from_secs(self.recovery)
+    }
+
     pub(crate) fn length(&self) -> Duration {
         Duration::from_secs_f64(self.minutes.clamp(0.1, 24.0 * 60.0) * 60.0)
     }

@@ -20,13 +20,14 @@ pub(crate) fn gather(product: &Product, bootstrap: &str, counted: &Counted, said
     let unreadable = |error: std::io::Error| format!("a journal cannot be read: {error}");
     let mut evidence = Evidence {
         posts: read_posts(&product.posts_file()).map_err(unreadable)?,
-        arrivals: read_arrivals(&product.arrivals_file()).map_err(unreadable)?,
         contacts: [ONE, TWO].map(|name| (name.to_owned(), contacts(name).iter().map(ToString::to_string).collect())).into(),
-        crm: crm(product)?,
         blows: counted.blows.iter().chain(&said.lost).cloned().collect(),
         ..Evidence::default()
     };
+    // In this order: where not everything is done yet, the workers go on meanwhile, and an outcome comes after the delivery.
     read_topics(bootstrap, &mut evidence).map_err(|error| format!("a topic cannot be read: {error}"))?;
+    evidence.arrivals = read_arrivals(&product.arrivals_file()).map_err(unreadable)?;
+    evidence.crm = crm(product)?;
     Ok(evidence)
 }
 

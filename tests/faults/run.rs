@@ -29,8 +29,6 @@ use crate::{evidence, logs, topics};
 const BROKERS: usize = 3;
 /// Nothing begins so shortly before the end.
 const LAST_FAULT: Duration = Duration::from_secs(8);
-/// Time to do everything once faults and load have ended.
-const RECOVERY: Duration = Duration::from_secs(120);
 const PROGRESS: Duration = Duration::from_secs(10);
 /// What is asked of every run, and of kills.
 const RATE: f64 = 200.0;
@@ -159,7 +157,7 @@ impl Rig {
         stop.store(true, Ordering::Relaxed);
         self.runtime.block_on(load).map_err(|error| format!("the generator failed: {error}"))?;
         posts.close();
-        let recovery = self.recover(mail, crm);
+        let recovery = self.recover(arguments.recovery(), mail, crm);
         Ok(Done { seconds, recovery })
     }
 
@@ -189,11 +187,11 @@ impl Rig {
     }
 
     /// Waits until both groups have done everything.
-    fn recover(&self, mail: &mut Fleet<'_>, crm: &mut Fleet<'_>) -> Option<Duration> {
+    fn recover(&self, limit: Duration, mail: &mut Fleet<'_>, crm: &mut Fleet<'_>) -> Option<Duration> {
         self.chronicle.note("faults and load have ended");
         let start = Instant::now();
         let mut lags = [i64::MAX; 2];
-        let done = within("everything is done", RECOVERY, || {
+        let done = within("everything is done", limit, || {
             mail.replace_dead();
             crm.replace_dead();
             for (lag, sink) in lags.iter_mut().zip(SINKS) {
@@ -204,7 +202,7 @@ impl Rig {
             lags.iter().all(|lag| *lag == 0).then_some(())
         });
         if done.is_err() {
-            self.chronicle.problem(&format!("after {} s these records are not done: {SINKS:?} {lags:?}", RECOVERY.as_secs()));
+            self.chronicle.problem(&format!("after {} s these records are not done: {SINKS:?} {lags:?}", limit.as_secs()));
         }
         done.ok().map(|()| start.elapsed())
     }

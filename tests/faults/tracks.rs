@@ -60,16 +60,24 @@ pub(crate) fn workers(stage: Stage<'_>, plan: &[Planned<WorkerFault>], fleet: &m
     });
 }
 
-/// Waits until a worker has mails on their way, and says how many.
-fn in_flight(stage: Stage<'_>, worker: &str) -> usize {
-    let open = || Some(stage.sink.open_of(worker)).filter(|open| *open > 0);
-    within("mails are on their way", IN_FLIGHT, open).unwrap_or_default()
+/// Waits until there are mails on their way, and says how many.
+fn in_flight(open: impl Fn() -> usize) -> usize {
+    within("mails are on their way", IN_FLIGHT, || Some(open()).filter(|open| *open > 0)).unwrap_or_default()
+}
+
+/// Chooses a worker that has mails on their way, and says how many: the one that was drawn, or the next that has.
+fn victim(stage: Stage<'_>, fleet: &Fleet<'_>, draw: usize) -> (usize, usize) {
+    let members = fleet.members.len();
+    let busy = || {
+        let candidates = (draw..draw + members).map(|at| (at % members, stage.sink.open_of(&fleet.members[at % members].name)));
+        candidates.into_iter().find(|(_, open)| *open > 0)
+    };
+    within("mails are on their way", IN_FLIGHT, busy).unwrap_or((draw % members, 0))
 }
 
 fn kill(stage: Stage<'_>, fleet: &mut Fleet<'_>, draw: usize) {
-    let victim = draw % fleet.members.len();
+    let (victim, open) = victim(stage, fleet, draw);
     let name = fleet.members[victim].name.clone();
-    let open = in_flight(stage, &name);
     fleet.kill(victim);
     fleet.start();
     stage.chronicle.count_kill(open);
@@ -77,9 +85,8 @@ fn kill(stage: Stage<'_>, fleet: &mut Fleet<'_>, draw: usize) {
 }
 
 fn stop(stage: Stage<'_>, fleet: &mut Fleet<'_>, draw: usize, time: Duration) {
-    let victim = draw % fleet.members.len();
+    let (victim, open) = victim(stage, fleet, draw);
     let member = &mut fleet.members[victim];
-    let open = in_flight(stage, &member.name);
     let long = time > SESSION;
     let stopped = stage.chronicle.blow(&member.name);
     member.signal(Signal::Stop);
@@ -150,7 +157,7 @@ pub(crate) fn crm(stage: Stage<'_>, plan: &[Planned<CrmFault>], fleet: &mut Flee
 pub(crate) fn brokers(stage: Stage<'_>, plan: &[Planned<BrokerFault>], cluster: &Cluster) {
     stage.play(plan, |planned| {
         let broker = planned.draw % cluster.size() + 1;
-        let open = stage.sink.open();
+        let open = in_flight(|| stage.sink.open());
         stage.chronicle.count_kill(open);
         stage.chronicle.note(&format!("kill -9 broker {broker} with {open} mails on their way"));
         cluster.kill(broker);

@@ -1,0 +1,44 @@
+//! 10,000 leads at once, each handled in 0 to 5 ms: how long it takes beside the sum of the calls over the concurrency.
+
+use std::time::Duration;
+
+use crate::backlog::{Backlog, Shape};
+use crate::options::Options;
+use crate::place::Place;
+use crate::report::{Figure, Report, Target};
+use crate::sink::Behaviour;
+use crate::spread::Spread;
+use crate::worker::{Ran, Run};
+
+const SHAPE: Shape = Shape { partitions: 1, leads: 10_000, keys: 1_000, bytes: 1_536 };
+const CONCURRENCY: u32 = 100;
+const LONGEST: Duration = Duration::from_millis(5);
+
+pub(crate) fn measure(place: &Place, options: &Options, report: &mut Report) {
+    let backlog = Backlog::fill(place, SHAPE);
+    let behaviour = Behaviour::Takes(Duration::ZERO, LONGEST);
+    let run = Run { backlog: &backlog, behaviour, concurrency: CONCURRENCY as usize, leads: SHAPE.leads };
+    let runs: Vec<Ran> = (0..options.pick(9, 3)).map(|_| run.measure(place)).collect();
+    place.delete(&[&backlog.topic]);
+    let of = |value: fn(&Ran) -> f64| Spread::of(runs.iter().map(value));
+    let ideal = of(|ran| ideal(ran).as_secs_f64() * 1e3);
+    let name = "10,000 leads of 0–5 ms, concurrency 100, of the ideal";
+    let figure = Figure::new(name, of(|ran| times(ran.to_acknowledged, ran)), Target::AtMost(2.0))
+        .with("first dispatch to last acknowledged outcome", "ms", of(|ran| ran.to_acknowledged.as_secs_f64() * 1e3))
+        .with("the ideal: all calls ÷ 100", "ms", ideal);
+    report.add(figure);
+    let figure = Figure::to_compare("the same to the end of the last call", of(|ran| times(ran.to_handled, ran))).with(
+        "first dispatch to the end of the last call",
+        "ms",
+        of(|ran| ran.to_handled.as_secs_f64() * 1e3),
+    );
+    report.add(figure);
+}
+
+fn ideal(ran: &Ran) -> Duration {
+    ran.in_calls / CONCURRENCY
+}
+
+fn times(took: Duration, ran: &Ran) -> f64 {
+    took.as_secs_f64() / ideal(ran).as_secs_f64()
+}

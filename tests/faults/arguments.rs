@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use crate::plan::Plan;
+
 /// Runs the product under load and faults, and then accounts for every lead.
 #[derive(Debug, Parser)]
 #[command(name = "faults")]
@@ -27,7 +29,15 @@ pub(crate) struct Arguments {
 
     /// No faults: load and checks only
     #[arg(long)]
-    pub(crate) calm: bool,
+    calm: bool,
+
+    /// Faults of each kind, instead of as many as the length asks for
+    #[arg(long, value_name = "COUNT")]
+    each: Option<usize>,
+
+    /// Only faults whose kind contains this, such as SIGSTOP, `kill -9`, sink
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    only: String,
 
     /// Seconds in which everything must be done after the end of faults and load; much less on a machine of one's own
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
@@ -47,6 +57,17 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
+    /// What goes wrong in this run.
+    pub(crate) fn plan(&self) -> Plan {
+        let each = if self.calm { Some(0) } else { self.each };
+        Plan::draw(self.length(), self.seed, each, &self.only)
+    }
+
+    /// Whether the run is one that is asked for all faults.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.calm && self.each.is_none() && self.only.is_empty()
+    }
+
     /// Time to do everything once faults and load have ended.
     pub(crate) fn recovery(&self) -> Duration {
         Duration::from_secs(self.recovery)

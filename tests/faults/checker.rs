@@ -33,8 +33,8 @@ pub(crate) struct Evidence {
     pub(crate) arrivals: Vec<Arrival>,
     /// The topic of outcomes.
     pub(crate) outcomes: Vec<Ending>,
-    /// Leads that were in the retry topic of the e-mail sink.
-    pub(crate) retried: HashSet<Uuid>,
+    /// Leads that were in the retry topic of the e-mail sink, with the times at which they were put there.
+    pub(crate) retried: HashMap<Uuid, Vec<i64>>,
     /// Leads in the dead letters, by sink.
     pub(crate) dead: HashSet<(String, Uuid)>,
     /// Leads in the CRM's history.

@@ -38,7 +38,9 @@ fn read_topics(bootstrap: &str, evidence: &mut Evidence) -> rdkafka::error::Kafk
         evidence.leads.insert(id, number(record.value).unwrap_or(u64::MAX));
     })?;
     each(bootstrap, OUTCOMES, |record| evidence.outcomes.extend(ending(record)))?;
-    each(bootstrap, &retry_topic(MAIL), |record| evidence.retried.extend(lead_id(record)))?;
+    each(bootstrap, &retry_topic(MAIL), |record| {
+        evidence.retried.entry(lead_id(record).unwrap_or_default()).or_default().push(record.at);
+    })?;
     for sink in SINKS {
         each(bootstrap, &dead_letter_topic(sink), |record| {
             evidence.dead.extend(lead_id(record).map(|lead| (sink.to_owned(), lead)));

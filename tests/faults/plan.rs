@@ -3,6 +3,10 @@
 //! Four tracks run beside each other: workers of the e-mail sink, the CRM worker, brokers, the mail server. On one track
 //! things happen one after the other, so there are never two brokers down.
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -76,21 +80,29 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Draws a plan for a run of that length.
-    pub(crate) fn draw(run: Duration, seed: u64) -> Self {
+    /// Draws a plan for a run of that length: `each` faults of each kind, without it 21 of them in half an hour. Only kinds
+    /// that contain the text `only`.
+    pub(crate) fn draw(run: Duration, seed: u64, each: Option<usize>, only: &str) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
-        // 21 of each kind in 30 minutes.
-        let each = usize::try_from(run.as_secs() * 7 / 600).unwrap_or(usize::MAX).max(1);
-        let workers = (0..each).flat_map(|round| worker_faults(round, &mut rng)).collect();
-        let crm = (0..each).map(|round| if round % 2 == 0 { CrmFault::Kill } else { CrmFault::Restart }).collect();
-        let brokers = (0..each).map(|_| BrokerFault { down: seconds(&mut rng, 5.0, 12.0) }).collect();
-        let sink = (0..each).flat_map(|round| sink_faults(round, &mut rng)).collect();
+        let each = each.unwrap_or_else(|| usize::try_from(run.as_secs() * 7 / 600).unwrap_or(usize::MAX).max(1));
+        let workers: Vec<_> = (0..each).flat_map(|round| worker_faults(round, &mut rng)).collect();
+        let crm: Vec<_> = (0..each).map(|round| if round % 2 == 0 { CrmFault::Kill } else { CrmFault::Restart }).collect();
+        let brokers: Vec<_> = (0..each).map(|_| BrokerFault { down: seconds(&mut rng, 5.0, 12.0) }).collect();
+        let sink: Vec<_> = (0..each).flat_map(|round| sink_faults(round, &mut rng)).collect();
         Self {
-            workers: spread(workers, run, &mut rng),
-            crm: spread(crm, run, &mut rng),
-            brokers: spread(brokers, run, &mut rng),
-            sink: spread(sink, run, &mut rng),
+            workers: spread(workers, only, run, &mut rng),
+            crm: spread(crm, only, run, &mut rng),
+            brokers: spread(brokers, only, run, &mut rng),
+            sink: spread(sink, only, run, &mut rng),
         }
+    }
+
+    /// The kinds of faults that are in it.
+    pub(crate) fn kinds(&self) -> BTreeSet<&'static str> {
+        let workers = self.workers.iter().map(|planned| planned.fault.kind());
+        let crm = self.crm.iter().map(|planned| planned.fault.kind());
+        let brokers = self.brokers.iter().map(|planned| planned.fault.kind());
+        workers.chain(crm).chain(brokers).chain(self.sink.iter().map(|planned| planned.fault.kind())).collect()
     }
 
     /// A line for each fault, in the order of time.
@@ -107,7 +119,7 @@ impl Plan {
 
 /// One of each kind. Every other stop outlasts the session, with a margin on both sides.
 fn worker_faults(round: usize, rng: &mut StdRng) -> [WorkerFault; 4] {
-    let stop = if round.is_multiple_of(2) { seconds(rng, 18.0, 22.0) } else { seconds(rng, 1.0, 4.0) };
+    let stop = if round.is_multiple_of(2) { seconds(rng, 18.0, 30.0) } else { seconds(rng, 1.0, 4.0) };
     [WorkerFault::Kill, WorkerFault::Stop(stop), WorkerFault::Rolling, WorkerFault::Scaling]
 }
 
@@ -125,7 +137,8 @@ fn seconds(rng: &mut StdRng, from: f64, to: f64) -> Duration {
 }
 
 /// Shuffles the faults and gives each its time: as much as it takes, and an even share of what is left.
-fn spread<T: Fault>(mut faults: Vec<T>, run: Duration, rng: &mut StdRng) -> Vec<Planned<T>> {
+fn spread<T: Fault>(mut faults: Vec<T>, only: &str, run: Duration, rng: &mut StdRng) -> Vec<Planned<T>> {
+    faults.retain(|fault| fault.kind().contains(only));
     faults.shuffle(rng);
     let span = run.saturating_sub(QUIET * 2);
     let needed: Duration = faults.iter().map(Fault::takes).sum();
@@ -224,60 +237,5 @@ impl Fault for SinkFault {
 impl fmt::Display for SinkFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({:?}) for {:.1} s", self.kind(), self.ailment, self.lasts.as_secs_f64())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-
-    const HALF_HOUR: Duration = Duration::from_secs(1800);
-
-    #[test]
-    fn a_seed_says_everything() {
-        let plan = Plan::draw(HALF_HOUR, 7);
-        assert_eq!(plan, Plan::draw(HALF_HOUR, 7));
-        assert_ne!(plan, Plan::draw(HALF_HOUR, 8));
-    }
-
-    #[test]
-    fn half_an_hour_has_more_than_20_of_each_and_room_for_them() {
-        let plan = Plan::draw(HALF_HOUR, 1);
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        let kinds = plan.workers.iter().map(|planned| planned.fault.kind());
-        let kinds = kinds.chain(plan.brokers.iter().map(|planned| planned.fault.kind()));
-        kinds
-            .chain(plan.sink.iter().map(|planned| planned.fault.kind()))
-            .for_each(|kind| *counts.entry(kind).or_default() += 1);
-        assert_eq!(counts.len(), 10);
-        assert!(counts.values().all(|count| *count == 21), "{counts:?}");
-        let last = plan.workers.last().unwrap();
-        assert!(last.at + last.fault.takes() <= HALF_HOUR, "{last:?}");
-    }
-
-    #[test]
-    fn three_minutes_have_two_of_each_and_one_has_one() {
-        assert_eq!(Plan::draw(Duration::from_secs(180), 1).workers.len(), 8);
-        assert_eq!(Plan::draw(Duration::from_secs(60), 1).brokers.len(), 1);
-    }
-
-    #[test]
-    fn a_broker_is_back_before_the_next_one_goes() {
-        let plan = Plan::draw(HALF_HOUR, 3);
-        assert!(plan.brokers.windows(2).all(|pair| pair[0].at + pair[0].fault.down < pair[1].at));
-    }
-
-    #[test]
-    fn no_stop_is_near_the_length_of_a_session() {
-        let plan = Plan::draw(HALF_HOUR, 4);
-        let stops = plan.workers.iter().filter_map(|planned| match planned.fault {
-            WorkerFault::Stop(time) => Some(time),
-            WorkerFault::Kill | WorkerFault::Rolling | WorkerFault::Scaling => None,
-        });
-        let (long, short): (Vec<_>, Vec<_>) = stops.partition(|time| *time > SESSION);
-        assert!(long.iter().all(|time| *time >= SESSION + Duration::from_secs(3)) && long.len() == 11);
-        assert!(short.iter().all(|time| *time <= Duration::from_secs(4)) && short.len() == 10);
     }
 }

@@ -69,14 +69,13 @@ pub(crate) fn lag(bootstrap: &str, group: &str, topics: &[String]) -> KafkaResul
     let mut lag = 0;
     for topic in topics {
         let mut asked = TopicPartitionList::new();
-        partitions(&consumer, topic)?.into_iter().for_each(|partition| drop(asked.add_partition(topic, partition)));
+        for partition in partitions(&consumer, topic)? {
+            asked.add_partition(topic, partition);
+        }
         for element in consumer.committed_offsets(asked, TIME)?.elements() {
             let (low, high) = consumer.fetch_watermarks(topic, element.partition(), TIME)?;
-            lag += match element.offset() {
-                Offset::Offset(done) => (high - done).max(0),
-                // Nothing was ever committed.
-                _ => high - low,
-            };
+            // Where nothing was ever committed, everything is still to be done.
+            lag += (high - element.offset().to_raw().filter(|done| *done >= 0).unwrap_or(low)).max(0);
         }
     }
     Ok(lag)

@@ -34,8 +34,8 @@ impl Stage<'_> {
     /// Calls `act` for each fault at its time.
     fn play<T: Fault>(&self, plan: &[Planned<T>], mut act: impl FnMut(&Planned<T>)) {
         for planned in plan {
-            let due = self.start + planned.at;
-            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            let due = planned.at.min(self.end);
+            std::thread::sleep(due.saturating_sub(self.start.elapsed()));
             if self.start.elapsed() >= self.end {
                 self.chronicle.note(&format!("left out for want of time: {}", planned.fault));
                 continue;

@@ -78,9 +78,10 @@ fn story(evidence: &Evidence, index: &Index<'_>, mails: &[&Arrival]) -> String {
     for ending in index.of(MAIL, first.lead) {
         lines.push((ending.at, format!("outcome of replay {}: {:?}", ending.replay, ending.status)));
     }
+    let retries = evidence.retried.get(&first.lead).into_iter().flatten();
+    lines.extend(retries.map(|at| (*at, "put into the retry topic".to_owned())));
     lines.sort();
     lines.dedup();
     let lines: Vec<String> = lines.into_iter().map(|(at, what)| format!("\n    {at} {what}")).collect();
-    let retried = if evidence.retried.contains(&first.lead) { ", was in the retry topic" } else { "" };
-    format!("{} to {}{retried}:{}", first.lead, first.to, lines.concat())
+    format!("{} to {}:{}", first.lead, first.to, lines.concat())
 }

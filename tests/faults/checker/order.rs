@@ -29,7 +29,7 @@ fn persons(evidence: &Evidence) -> BTreeMap<(u32, &str), Vec<(u32, Uuid)>> {
     let mut persons: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for post in &evidence.posts {
         if let Answer::Accepted { lead } = post.answer
-            && !evidence.retried.contains(&lead)
+            && !evidence.retried.contains_key(&lead)
         {
             persons.entry((post.person, post.endpoint.as_str())).or_default().push((post.seq, lead));
         }

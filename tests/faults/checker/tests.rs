@@ -143,7 +143,7 @@ fn first_mails_are_in_order_unless_a_lead_was_in_the_retry_topic() {
     evidence.arrivals.swap(0, 1);
     (0..).zip(&mut evidence.arrivals).for_each(|(n, mail)| mail.n = n);
     assert_eq!(found(&evidence), [(ORDER, 1)]);
-    evidence.retried.insert(id(0));
+    evidence.retried.insert(id(0), vec![7]);
     assert_eq!(found(&evidence), []);
 }
 

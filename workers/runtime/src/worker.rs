@@ -180,8 +180,11 @@ impl Parts<'_> {
     }
 
     fn follow_controls(&self) -> Result<(), Fatal> {
+        let mut config = self.reader("controls");
+        // It waits for ever, and nobody waits for it.
+        config.set("fetch.wait.max.ms", "500");
         let follow = Follow {
-            config: self.reader("controls"),
+            config,
             topic: self.topics.name(&Topic::Control),
             events: self.events.clone(),
             lifecycle: self.process.lifecycle.clone(),

@@ -7,6 +7,7 @@ mod embedded;
 mod harness;
 mod hygiene;
 mod processes;
+mod reading;
 mod refusals;
 mod retries;
 mod support;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     delivery::tests(&mut suite);
     processes::tests(&mut suite);
     retries::tests(&mut suite);
+    reading::tests(&mut suite);
     hygiene::tests(&mut suite);
     crash::tests(&mut suite);
     harness::tests(&mut suite);

@@ -34,9 +34,12 @@ pub fn headers<'m>(message: &'m BorrowedMessage<'_>) -> Vec<(&'m str, &'m [u8])>
 
 /// What is to be read: from where, and up to which offset of each partition.
 #[derive(Default)]
-pub struct Reading {
-    from: TopicPartitionList,
-    to: BTreeMap<(String, i32), i64>,
+pub struct Reading(BTreeMap<String, BTreeMap<i32, Span>>);
+
+/// The offsets of one partition: the first, and the one behind the last.
+struct Span {
+    from: i64,
+    end: i64,
 }
 
 impl Reading {
@@ -54,9 +57,9 @@ impl Reading {
     /// When no broker answers.
     pub fn add_until(&mut self, reader: &Reader, topic: &str, partition: i32, from: i64, to: i64) -> Result<i64, KafkaError> {
         let (first, end) = reader.fetch_watermarks(topic, partition, TIMEOUT)?;
-        let (from, to, key) = (from.max(first), to.min(end), (topic.to_owned(), partition));
-        if from < to && self.to.insert(key, to).is_none() {
-            self.from.add_partition_offset(topic, partition, Offset::Offset(from))?;
+        let (from, to) = (from.max(first), to.min(end));
+        if from < to {
+            self.0.entry(topic.to_owned()).or_default().entry(partition).or_insert(Span { from, end: to });
         }
         Ok(end)
     }
@@ -74,34 +77,48 @@ impl Reading {
         Ok(())
     }
 
-    /// Reads everything that was added.
+    /// Reads everything that was added, one topic after the other. The reader must be one of `settings::reader`.
     ///
     /// # Errors
     /// When a partition cannot be read, or nothing comes for 30 s.
-    pub fn run(mut self, reader: &Reader, mut each: impl FnMut(&BorrowedMessage<'_>)) -> Result<(), KafkaError> {
-        reader.assign(&self.from)?;
-        let mut last = Instant::now();
-        while !self.to.is_empty() {
-            match reader.poll(POLL) {
-                Some(message) => {
-                    let message = message?;
-                    each(&message);
-                    self.note(message.topic(), message.partition(), message.offset() + 1);
-                    last = Instant::now();
-                }
-                None if last.elapsed() > STALLED => {
-                    return Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut));
-                }
-                None => {}
-            }
+    pub fn run(self, reader: &Reader, mut each: impl FnMut(&BorrowedMessage<'_>)) -> Result<(), KafkaError> {
+        for (topic, partitions) in self.0 {
+            read_topic(reader, &topic, partitions, &mut each)?;
         }
-        Ok(())
+        // Nothing is fetched while the reader is asked for something else.
+        reader.unassign()
     }
+}
 
-    fn note(&mut self, topic: &str, partition: i32, next: i64) {
-        let key = (topic.to_owned(), partition);
-        if self.to.get(&key).is_some_and(|end| next >= *end) {
-            self.to.remove(&key);
+/// One topic only: the library does not say of which topic a partition's end is.
+fn read_topic(
+    reader: &Reader,
+    topic: &str,
+    mut open: BTreeMap<i32, Span>,
+    each: &mut impl FnMut(&BorrowedMessage<'_>),
+) -> Result<(), KafkaError> {
+    let mut assignment = TopicPartitionList::new();
+    for (partition, span) in &open {
+        assignment.add_partition_offset(topic, *partition, Offset::Offset(span.from))?;
+    }
+    // Drops what is left of the topic before, its ends included.
+    reader.assign(&assignment)?;
+    let mut last = Instant::now();
+    while !open.is_empty() {
+        match reader.poll(POLL) {
+            Some(Ok(message)) => {
+                each(&message);
+                let (partition, next) = (message.partition(), message.offset() + 1);
+                open.retain(|number, span| *number != partition || next < span.end);
+                last = Instant::now();
+            }
+            Some(Err(KafkaError::PartitionEOF(partition))) => drop(open.remove(&partition)),
+            Some(Err(error)) => return Err(error),
+            None if last.elapsed() > STALLED => {
+                return Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut));
+            }
+            None => {}
         }
     }
+    Ok(())
 }

@@ -93,6 +93,11 @@ pub fn reader(config: &Kafka, client_id: &str, group: &str) -> ClientConfig {
     let mut client = consumer(config, client_id, group);
     // Nobody would fetch the statistics, and they would pile up.
     client.set("statistics.interval.ms", "0");
+    // A partition can end in offsets that hold no record, such as a transaction's mark; only the broker knows that it ends there.
+    client.set("enable.partition.eof", "true");
+    // Whatever is asked next waits behind a fetch that finds nothing new. With the default of 500 ms the ends of 12 partitions
+    // took 6 s (measured).
+    client.set("fetch.wait.max.ms", "10");
     client
 }
 

@@ -18,6 +18,8 @@ use crate::personal::Personal;
 pub const TYPE: &str = "leadline.lead.accepted.v1";
 /// `ce_dataschema` of the message; the schema itself is `docs/reference/lead.accepted.v1.schema.json`.
 pub const SCHEMA: &str = "urn:leadline:schema:lead.accepted.v1";
+/// What `ce_source` begins with; the endpoint follows.
+const SOURCE: &str = "/endpoints/";
 
 /// A lead that was accepted: whoever sent it was told so, and it will be delivered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -67,7 +69,7 @@ impl AcceptedLead {
 
     /// The headers of the record: CloudEvents 1.0, Kafka binding, binary mode.
     pub fn headers(&self) -> Headers {
-        let source = format!("/endpoints/{}", self.endpoint);
+        let source = format!("{SOURCE}{}", self.endpoint);
         headers::cloud_event(&self.lead_id.to_string(), TYPE, &source, self.received_at, SCHEMA)
     }
 
@@ -85,6 +87,16 @@ impl AcceptedLead {
     /// The lead id a record claims, even when its value cannot be read.
     pub fn claimed_id(headers: &Headers) -> Option<Uuid> {
         headers.parse(headers::CE_ID)
+    }
+
+    /// The endpoint a record claims, even when its value cannot be read.
+    pub fn claimed_endpoint(headers: &Headers) -> Option<EndpointName> {
+        headers.text(headers::CE_SOURCE)?.strip_prefix(SOURCE)?.parse().ok()
+    }
+
+    /// The time of receipt a record claims, even when its value cannot be read.
+    pub fn claimed_receipt(headers: &Headers) -> Option<Timestamp> {
+        headers.parse(headers::CE_TIME)
     }
 
     /// What kind of lead it is.

@@ -10,6 +10,7 @@
 //! | the message on the topic `leads` | [`envelope`] |
 //! | the message on `leads.outcomes` | [`outcome`] |
 //! | headers of a retry or a dead letter | [`retry`], [`dead_letter`] |
+//! | the note that a dead letter is dealt with | [`settled`] |
 //! | holds and brakes on `leads.control` | [`control`] |
 //! | names of headers, topics, keys | [`headers`], [`topics`], [`keys`] |
 //! | `[endpoints]` and `[topics]` of the configuration | [`config`] |
@@ -28,6 +29,7 @@ pub mod parse;
 pub mod personal;
 pub mod retry;
 pub mod schema;
+pub mod settled;
 pub mod topics;
 
 pub use code::{Code, Reference};

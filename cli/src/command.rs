@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod config;
 pub(crate) mod endpoint;
 pub(crate) mod send;
+mod site;
 pub(crate) mod topics;
 pub(crate) mod up;
 

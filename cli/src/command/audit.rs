@@ -3,21 +3,18 @@
 
 mod account;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
-use leadline_platform::config::sections::Sections;
 use leadline_platform::kafka::rdkafka::error::KafkaError;
 use leadline_platform::kafka::rdkafka::message::Message;
-use leadline_platform::kafka::{KafkaContext, Reader, Reading, headers, settings};
+use leadline_platform::kafka::{Reader, Reading, headers};
 use leadline_platform::process::{Exit, Fatal};
-use leadline_proto::config::Topics;
 use leadline_proto::topics::Topic;
 use leadline_proto::{Headers, SinkName};
 use serde_json::json;
 
-use super::up::{self, running::Running};
-use crate::product;
+use super::site::{self, Site};
 use account::{Account, Open};
 
 /// Exit code when a lead is open.
@@ -27,9 +24,8 @@ const LISTED: usize = 50;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Folder of a running `leadline up`, for a configuration without sinks
-    #[arg(long, value_name = "DIR", default_value = up::DATA)]
-    data: PathBuf,
+    #[command(flatten)]
+    site: site::Args,
 
     /// Print one JSON object
     #[arg(long)]
@@ -37,27 +33,16 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, file: Option<&Path>) -> Result<ExitCode, Fatal> {
-    let configured = product::settings(file, None)?;
-    let mut kafka = Sections::read(&configured)?.kafka;
-    let topics: Topics = configured.section("topics")?;
-    let mut sinks = product::sinks(&configured)?;
-    if sinks.is_empty() {
-        let hint = "the configuration has no sink; name one by --config, or start `leadline up`";
-        let running = Running::read(&args.data)?.ok_or_else(|| Fatal::usage(hint))?;
-        kafka.bootstrap = running.kafka;
-        kafka.embedded = running.embedded;
-        sinks = running.sinks.iter().map(|name| name.parse().map_err(Fatal::usage)).collect::<Result<_, Fatal>>()?;
-    }
-    let client = settings::reader(&kafka, "leadline-audit", "leadline-audit");
-    let reader: Reader = client.create_with_context(KafkaContext::default()).map_err(Fatal::usage)?;
-    let away = |error: KafkaError| Fatal::unavailable(format!("Kafka at {} cannot be read: {error}", kafka.bootstrap));
-    let account = read(&reader, &topics, &sinks).map_err(away)?;
-    let open = if args.json { print_json(&account, &sinks)? } else { print(&account, &sinks) };
+    let site = args.site.site(file)?;
+    let reader = site.reader("leadline-audit")?;
+    let account = read(&reader, &site).map_err(|error| site.away(&error))?;
+    let open = if args.json { print_json(&account, &site.sinks)? } else { print(&account, &site.sinks) };
     Ok(if open == 0 { Exit::Done.into() } else { OPEN.into() })
 }
 
 /// Reads the leads first: whatever was recorded for one of them meanwhile is then found.
-fn read(reader: &Reader, topics: &Topics, sinks: &[SinkName]) -> Result<Account, KafkaError> {
+fn read(reader: &Reader, site: &Site) -> Result<Account, KafkaError> {
+    let Site { topics, sinks, .. } = site;
     let mut leads = Reading::default();
     leads.add_topic(reader, &topics.name(&Topic::Leads))?;
     let mut account = Account::default();

@@ -146,6 +146,7 @@ impl Up {
             embedded: process.sections.kafka.embedded,
             outcomes: topics.name(&Topic::Outcomes),
             sinks: sinks.iter().filter(routed).map(ToString::to_string).collect(),
+            endpoints: endpoints.keys().map(ToString::to_string).collect(),
         };
         let text = serde_json::to_string_pretty(&running).map_err(Fatal::internal)?;
         self.folder.write(running::FILE, &text).map_err(Fatal::internal)?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use leadline_proto::dead_letter::DeadLetter;
-use leadline_proto::retry::{History, Wait};
+use leadline_proto::retry::{Class, History, Wait};
 use leadline_proto::{AcceptedLead, Headers, Outcome, SinkName, Status};
 use serde::Serialize;
 use uuid::Uuid;
@@ -37,6 +37,8 @@ pub(super) enum Place {
         /// Until when.
         not_before: Option<String>,
     },
+    /// In the retry topic, as an operator holds its endpoint or the sink.
+    Held,
     /// In the dead letters, but the outcome that says so is missing.
     DeadLetters,
 }
@@ -47,6 +49,7 @@ impl fmt::Display for Place {
             Self::Leads => f.write_str("not handled yet"),
             Self::Retry { not_before: Some(time) } => write!(f, "waits in the retry topic until {time}"),
             Self::Retry { not_before: None } => f.write_str("waits in the retry topic"),
+            Self::Held => f.write_str("held by an operator: `leadline hold list`"),
             Self::DeadLetters => f.write_str("in the dead letters, its outcome is missing"),
         }
     }
@@ -57,8 +60,8 @@ impl fmt::Display for Place {
 struct Trail {
     /// The latest outcome by replay number.
     outcome: Option<(u32, Status)>,
-    /// The latest replay number of a retry record, and when it is due.
-    waits: Option<(u32, Option<String>)>,
+    /// The latest retry record by replay number and round, and what it says.
+    waits: Option<(u32, u32, Place)>,
     dead: Option<u32>,
 }
 
@@ -67,11 +70,19 @@ impl Trail {
     fn open_at(&self) -> Option<Place> {
         let ended = self.outcome.as_ref().map(|(replay, _)| *replay);
         match (&self.waits, self.dead) {
-            (Some((replay, not_before)), _) if ended < Some(*replay) => Some(Place::Retry { not_before: not_before.clone() }),
+            (Some((replay, _, place)), _) if ended < Some(*replay) => Some(place.clone()),
             (_, Some(replay)) if ended < Some(replay) => Some(Place::DeadLetters),
             _ if ended.is_none() => Some(Place::Leads),
             _ => None,
         }
+    }
+}
+
+fn waiting(wait: Option<Wait>) -> Place {
+    match wait {
+        Some(Wait { class: Class::Held, .. }) => Place::Held,
+        Some(wait) => Place::Retry { not_before: Some(wait.not_before.to_string()) },
+        None => Place::Retry { not_before: None },
     }
 }
 
@@ -102,10 +113,10 @@ impl Account {
     /// A record of a sink's retry topic.
     pub(super) fn retry(&mut self, sink: &SinkName, headers: &Headers) {
         let Some(lead_id) = AcceptedLead::claimed_id(headers) else { return };
-        let replay = History::read(headers).replay;
+        let History { replay, round, .. } = History::read(headers);
         let trail = self.trails.entry((sink.clone(), lead_id)).or_default();
-        if trail.waits.as_ref().is_none_or(|(known, _)| replay >= *known) {
-            trail.waits = Some((replay, Wait::read(headers).map(|wait| wait.not_before.to_string())));
+        if trail.waits.as_ref().is_none_or(|(known, earlier, _)| (replay, round) >= (*known, *earlier)) {
+            trail.waits = Some((replay, round, waiting(Wait::read(headers))));
         }
     }
 
@@ -153,7 +164,6 @@ impl Account {
 mod tests {
     use leadline_proto::Code;
     use leadline_proto::headers::CE_ID;
-    use leadline_proto::retry::Class;
 
     use super::*;
 
@@ -162,10 +172,13 @@ mod tests {
     }
 
     fn record(lead: u128, replay: u32) -> Headers {
+        waits(lead, History { replay, ..History::default() }, Class::Failed)
+    }
+
+    fn waits(lead: u128, history: History, class: Class) -> Headers {
         let mut headers = Headers::new().with(CE_ID, Uuid::from_u128(lead).to_string());
         let not_before = "2026-11-22T12:00:00Z".parse().unwrap();
-        let wait = Wait { not_before, class: Class::Failed, reason: Code::of("x") };
-        History { replay, ..History::default() }.write(&wait, &mut headers);
+        history.write(&Wait { not_before, class, reason: Code::of("x") }, &mut headers);
         headers
     }
 
@@ -211,6 +224,25 @@ mod tests {
         assert_eq!(places(&account), []);
         assert_eq!(account.ended(&sink()), Ended { delivered: 2, skipped: 1, dead_lettered: 0 });
         assert_eq!(account.open(&"crm".parse().unwrap()).len(), 3, "another sink's outcomes do not count");
+    }
+
+    #[test]
+    fn a_held_lead_is_told_until_a_later_round_stands_for_it() {
+        let mut account = account_of(1);
+        let round = |round, class| waits(1, History { round, ..History::default() }, class);
+        account.retry(&sink(), &round(1, Class::Held));
+        assert_eq!(places(&account), [(1, Place::Held)]);
+        account.retry(&sink(), &round(2, Class::Failed));
+        assert_eq!(places(&account), [(1, Place::Retry { not_before: Some("2026-11-22T12:00:00Z".to_owned()) })]);
+    }
+
+    #[test]
+    fn a_dead_letter_that_an_operator_drops_is_skipped() {
+        let mut account = account_of(1);
+        outcome(&mut account, 1, 0, Status::DeadLettered { code: Code::of("x") });
+        outcome(&mut account, 1, 1, Status::Skipped { rule: Code::of("operator") });
+        assert_eq!(places(&account), []);
+        assert_eq!(account.ended(&sink()), Ended { delivered: 0, skipped: 1, dead_lettered: 0 });
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub(crate) struct Running {
     pub(crate) outcomes: String,
     /// The sinks that leads of the endpoint go to.
     pub(crate) sinks: Vec<String>,
+    /// All endpoints.
+    #[serde(default)]
+    pub(crate) endpoints: Vec<String>,
 }
 
 impl Running {

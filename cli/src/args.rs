@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use leadline_platform::process::Fatal;
+use leadline_platform::process::{Exit, Fatal};
 
 use crate::command::{audit, config, endpoint, send, topics, up};
 
@@ -53,7 +53,14 @@ pub(crate) fn command() -> clap::Command {
 /// Runs the command and returns the exit code: 0 done, 1 done with a bad result, 64 bad usage or configuration, 70 a fault,
 /// 75 something it needs is away.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => {
+            // When even this cannot be printed, the exit code is what is left.
+            let _ = told.print();
+            return if told.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
     let file = cli.config.as_deref();
     let result = match cli.command.unwrap_or_else(|| Command::Up(up::Args::default())) {
         Command::Up(args) => up::run(args, file),

@@ -2,7 +2,10 @@
 
 pub(crate) mod audit;
 pub(crate) mod config;
+mod control;
 pub(crate) mod endpoint;
+pub(crate) mod hold;
+pub(crate) mod release;
 pub(crate) mod send;
 mod site;
 pub(crate) mod topics;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use leadline_platform::process::{Exit, Fatal};
 
-use crate::command::{audit, config, endpoint, hold, release, send, topics, up};
+use crate::command::{audit, config, dead_letters, endpoint, hold, release, send, topics, up};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -34,6 +34,8 @@ enum Command {
     Send(send::Args),
     /// Count the leads that have no outcome yet, and say where they are; exit code 1 when there are any
     Audit(audit::Args),
+    /// Look at the leads that a sink has given up, and replay or drop them
+    DeadLetters(dead_letters::Args),
     /// Hold back the leads of an endpoint or for a sink, until they are released
     Hold(hold::Args),
     /// Let go what is held back, or what a brake has stopped
@@ -70,6 +72,7 @@ pub fn main() -> ExitCode {
         Command::Up(args) => up::run(args, file),
         Command::Send(args) => send::run(&args, file),
         Command::Audit(args) => audit::run(&args, file),
+        Command::DeadLetters(args) => dead_letters::run(&args, file),
         Command::Hold(args) => hold::run(&args, file),
         Command::Release(args) => release::run(&args, file),
         Command::Endpoint(command) => endpoint::run(&command, file),

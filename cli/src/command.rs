@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod config;
 mod control;
+pub(crate) mod dead_letters;
 pub(crate) mod endpoint;
 pub(crate) mod hold;
 pub(crate) mod release;

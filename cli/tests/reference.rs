@@ -17,9 +17,16 @@ fn the_published_pages_are_those_of_the_code() {
 fn every_command_and_every_setting_has_its_place() {
     let pages = leadline::reference::all();
     let page = |wanted| pages.iter().find(|(name, _)| *name == wanted).map(|(_, text)| text.as_str()).unwrap_or_default();
-    for command in
-        ["leadline up", "leadline send", "leadline endpoint new", "leadline config default", "leadline topics create"]
-    {
+    for command in [
+        "leadline up",
+        "leadline send",
+        "leadline endpoint new",
+        "leadline config default",
+        "leadline topics create",
+        "leadline dead-letters replay",
+        "leadline hold list",
+        "leadline release sink",
+    ] {
         assert!(page("cli.md").contains(&format!("## `{command}`\n")), "{command}");
     }
     for section in ["[kafka]", "[topics]", "[endpoints]", "[ingest]", "[worker.retry]", "[sinks.email]", "[sinks.crm]"] {

@@ -2,6 +2,7 @@
 //! every machine: no test here needs a tool.
 
 mod configuration;
+mod operator;
 mod send;
 mod trial;
 
@@ -32,6 +33,7 @@ pub(crate) fn tests(suite: &mut Suite) {
         .test("embedded::nothing_accepted_is_dropped_when_the_broker_is_full", [], |_| nothing_accepted_is_dropped_when_full());
     send::tests(suite);
     configuration::tests(suite);
+    operator::tests(suite);
 }
 
 fn the_printed_curl_becomes_a_mail_and_a_record() {

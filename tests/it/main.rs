@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic with a sentence is the error message")]
 
 mod crash;
+mod dead_letters;
 mod delivery;
 mod embedded;
 mod harness;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     delivery::tests(&mut suite);
     processes::tests(&mut suite);
     retries::tests(&mut suite);
+    dead_letters::tests(&mut suite);
     reading::tests(&mut suite);
     hygiene::tests(&mut suite);
     crash::tests(&mut suite);

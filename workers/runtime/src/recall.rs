@@ -239,7 +239,7 @@ impl Recall {
             return Some((Sighting { lead_id: outcome.lead_id, content, received_at: outcome.received_at? }, standing));
         }
         let lead_id: Option<Uuid> = AcceptedLead::claimed_id(&headers);
-        let sighting = lead_id.zip(headers.parse(names::CE_TIME));
+        let sighting = lead_id.zip(AcceptedLead::claimed_receipt(&headers));
         let sighting = sighting.map(|(lead_id, received_at)| Sighting { lead_id, content, received_at });
         let standing = if message.topic() == self.retry {
             memory.retry(&headers);

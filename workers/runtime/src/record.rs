@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use leadline_platform::kafka::headers;
 use leadline_platform::kafka::rdkafka::message::{BorrowedMessage, Message};
-use leadline_proto::headers::{CE_SOURCE, CE_TIME, REDELIVERY};
-use leadline_proto::{EndpointName, Headers};
+use leadline_proto::headers::REDELIVERY;
+use leadline_proto::{AcceptedLead, EndpointName, Headers};
 
 use crate::memory::Known;
 use crate::tenure::Tenure;
@@ -76,12 +76,12 @@ impl Received {
 
     /// When its lead was received, as its headers say.
     pub(crate) fn received_at(&self) -> Option<Timestamp> {
-        self.headers.parse(CE_TIME)
+        AcceptedLead::claimed_receipt(&self.headers)
     }
 
     /// The endpoint its lead was posted to, as its headers say.
     pub(crate) fn endpoint(&self) -> Option<EndpointName> {
-        self.headers.text(CE_SOURCE)?.strip_prefix("/endpoints/")?.parse().ok()
+        AcceptedLead::claimed_endpoint(&self.headers)
     }
 
     /// Whether it was published from a spool, so that its lead may stand twice in the topic.

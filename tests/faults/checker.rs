@@ -39,6 +39,8 @@ pub(crate) struct Evidence {
     pub(crate) dead: HashSet<(String, Uuid)>,
     /// Leads in the CRM's history.
     pub(crate) crm: HashSet<Uuid>,
+    /// Leads that stand in a record of the CRM although a newer one of that record was written.
+    pub(crate) outdated: Vec<Uuid>,
     /// What was done to workers of the e-mail sink.
     pub(crate) blows: Vec<Blow>,
 }
@@ -121,7 +123,8 @@ pub(crate) const NOT_IN_TOPIC: &str = "accepted_but_not_in_topic";
 pub(crate) const UNKNOWN: &str = "unknown_id";
 pub(crate) const ORDER: &str = "order";
 pub(crate) const COPY: &str = "unexplained_duplicate";
-const KINDS: [&str; 6] = [LOST, NOT_IN_SINK, NOT_IN_TOPIC, UNKNOWN, ORDER, COPY];
+pub(crate) const OUTDATED: &str = "older_lead_won_in_crm";
+const KINDS: [&str; 7] = [LOST, NOT_IN_SINK, NOT_IN_TOPIC, UNKNOWN, ORDER, COPY, OUTDATED];
 
 /// Judges a run.
 pub(crate) fn judge(evidence: &Evidence) -> Verdict {

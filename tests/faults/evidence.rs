@@ -27,7 +27,8 @@ pub(crate) fn gather(product: &Product, bootstrap: &str, counted: &Counted, said
     // In this order: where not everything is done yet, the workers go on meanwhile, and an outcome comes after the delivery.
     read_topics(bootstrap, &mut evidence).map_err(|error| format!("a topic cannot be read: {error}"))?;
     evidence.arrivals = read_arrivals(&product.arrivals_file()).map_err(unreadable)?;
-    evidence.crm = crm(product)?;
+    evidence.crm = crm(product, "SELECT lead_id FROM lead_history")?.into_iter().collect();
+    evidence.outdated = crm(product, OUTDATED)?;
     Ok(evidence)
 }
 
@@ -71,12 +72,16 @@ fn ending(record: &Record<'_>) -> Option<Ending> {
     Some(Ending { lead, sink, replay: outcome.replay, status, at: record.at })
 }
 
-/// The leads in the CRM's history.
-fn crm(product: &Product) -> Result<std::collections::HashSet<Uuid>, String> {
+/// The leads of records whose history has a newer one. Times are texts that sort.
+const OUTDATED: &str = "SELECT lead_id FROM lead AS shown WHERE EXISTS (SELECT 1 FROM lead_history AS other
+    WHERE other.crm_key = shown.crm_key AND (other.received_at, other.lead_id) > (shown.received_at, shown.lead_id))";
+
+/// Lead ids from the CRM's database.
+fn crm(product: &Product, sql: &'static str) -> Result<Vec<Uuid>, String> {
     let file = product.crm_file();
     let rows: Result<Vec<String>, sqlx::Error> = block_on(async {
         let mut connection = SqliteConnectOptions::new().filename(file).connect().await?;
-        sqlx::query_scalar("SELECT lead_id FROM lead_history").fetch_all(&mut connection).await
+        sqlx::query_scalar(sql).fetch_all(&mut connection).await
     });
     let rows = rows.map_err(|error| format!("{CRM}: {error}"))?;
     rows.iter().map(|id| id.parse().map_err(|error| format!("{CRM}: `{id}`: {error}"))).collect()

@@ -1,16 +1,20 @@
-//! The first mails about one person come in the order in which the leads were posted.
+//! The first mails about one person come in the order in which the leads were posted; in the CRM the newer lead wins, however
+//! they came.
 //!
-//! Left out: leads that were in the retry topic, which have left the order; and posts that got no answer, which may have been
+//! Left out of the first: leads that were in the retry topic, which have left the order; and posts that got no answer, which may have been
 //! stored at any later time.
 
 use std::collections::{BTreeMap, HashMap};
 
 use uuid::Uuid;
 
-use super::{Evidence, ORDER, Verdict};
+use super::{Evidence, ORDER, OUTDATED, Verdict};
 use crate::journal::{Answer, Arrival};
 
 pub(super) fn check(evidence: &Evidence, verdict: &mut Verdict) {
+    for lead in &evidence.outdated {
+        verdict.fault(OUTDATED, format!("{lead} stands in the CRM, and a newer lead of that record was written, too"));
+    }
     let mut first: HashMap<(Uuid, &str), &Arrival> = HashMap::new();
     for mail in &evidence.arrivals {
         first.entry((mail.lead, &mail.to)).or_insert(mail);

@@ -148,6 +148,13 @@ fn first_mails_are_in_order_unless_a_lead_was_in_the_retry_topic() {
 }
 
 #[test]
+fn an_older_lead_must_not_win_in_the_crm() {
+    let mut evidence = good(2);
+    evidence.outdated.push(id(0));
+    assert_eq!(found(&evidence), [(OUTDATED, 1)]);
+}
+
+#[test]
 fn only_the_first_copy_counts_for_the_order() {
     let mut evidence = good(2);
     evidence.outcomes.iter_mut().for_each(|ending| ending.at += 5000);

@@ -7,8 +7,10 @@ mod delivery;
 mod embedded;
 mod harness;
 mod hygiene;
+mod lessons;
 mod processes;
 mod reading;
+mod readme;
 mod refusals;
 mod retries;
 mod support;
@@ -29,6 +31,8 @@ fn main() -> ExitCode {
     dead_letters::tests(&mut suite);
     reading::tests(&mut suite);
     hygiene::tests(&mut suite);
+    lessons::tests(&mut suite);
+    readme::tests(&mut suite);
     crash::tests(&mut suite);
     harness::tests(&mut suite);
     suite.run()

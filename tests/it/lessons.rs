@@ -7,6 +7,7 @@
 mod brake;
 mod crashes;
 mod duplicates;
+mod follower;
 mod holds;
 mod kafka;
 mod letters;
@@ -18,8 +19,11 @@ mod retrying;
 
 use leadline_tests::{Stack, Suite, Tool};
 
+/// A name and what it shows.
+type Test = (&'static str, fn(&Stack));
+
 pub(crate) fn tests(suite: &mut Suite) {
-    let tests: [(&str, fn(&Stack)); 22] = [
+    let tests: [Test; 22] = [
         ("leads_at_the_same_offset_of_two_partitions_are_both_delivered", positions::the_same_offset_on_two_partitions),
         ("a_new_group_starts_with_the_oldest_lead", positions::a_new_group_starts_with_the_oldest),
         ("deleted_records_stop_their_partition_until_it_is_released", positions::deleted_records),

@@ -15,9 +15,6 @@ use serde_json::Value;
 use crate::support::{PATIENCE, Product, Sinks};
 
 const NAME: &str = "journal";
-/// What the workspace is made of, beside its manifest.
-const PARTS: [&str; 6] = ["proto", "platform", "ingest", "cli", "tests", "docs"];
-const WORKERS: [&str; 3] = ["runtime", "email", "crm"];
 
 pub(crate) fn tests(suite: &mut Suite) {
     suite.test("readme::the_sink_of_the_readme_is_built_and_takes_leads", [Tool::Kafka], example_sink);
@@ -90,22 +87,30 @@ fn blocks(readme: &str) -> Vec<Block> {
 fn build(files: &[&Block]) -> PathBuf {
     let programs = Binaries::built().folder();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme");
-    fs::create_dir_all(folder.join("workers")).unwrap();
-    let parts = PARTS.map(str::to_owned).into_iter().chain(WORKERS.map(|worker| format!("workers/{worker}")));
-    for part in parts.filter(|part| root().join(part).exists()) {
-        let link = folder.join(&part);
-        // It may point to where the repository was before.
-        let _ = fs::remove_file(&link);
-        symlink(root().join(&part), &link).unwrap();
-    }
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
-    let mended = manifest.replace("\"workers/crm\", ", &format!("\"workers/crm\", \"workers/{NAME}\", "));
-    assert_ne!(mended, manifest, "the members of the workspace stand elsewhere by now");
-    write(&folder.join("Cargo.toml"), &mended);
+    members(&manifest).iter().for_each(|member| link(member, &folder));
+    let one_more = manifest.replacen("\nmembers = [", &format!("\nmembers = [\"workers/{NAME}\", "), 1);
+    write(&folder.join("Cargo.toml"), &one_more);
     write(&folder.join("Cargo.lock"), &fs::read_to_string(root().join("Cargo.lock")).unwrap());
     files.iter().for_each(|file| write(&folder.join(file.path.as_ref().unwrap()), &file.text));
     cargo(&folder, programs);
     programs.join("leadline-journal")
+}
+
+/// The members of the workspace.
+fn members(manifest: &str) -> Vec<String> {
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let members = manifest["workspace"]["members"].as_array().unwrap();
+    members.iter().map(|member| member.as_str().unwrap().to_owned()).collect()
+}
+
+/// Has the new workspace use a folder of this one.
+fn link(member: &str, folder: &Path) {
+    let link = folder.join(member);
+    fs::create_dir_all(link.parent().unwrap()).unwrap();
+    // It may point to where the repository was before.
+    let _ = fs::remove_file(&link);
+    symlink(root().join(member), &link).unwrap();
 }
 
 /// Writes a file unless it is there already: a newer one would be compiled again.

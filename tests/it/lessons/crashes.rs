@@ -1,6 +1,6 @@
 //! Workers that are stopped, killed and frozen with leads on their way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -10,6 +10,7 @@ use leadline_tests::smtp::address;
 use leadline_tests::{Stack, eventually};
 use uuid::Uuid;
 
+use super::follower::Follower;
 use super::line::{
     AFTER_KILL, Line, PARTITIONS, copies, figure, id_of, is_delivered, lead, once, own, record, skipped, the_outcome,
 };
@@ -35,17 +36,28 @@ pub(super) fn stops_and_revokes(stack: &Stack) {
     let over = AtomicBool::new(false);
     let (leads, looks) = thread::scope(|scope| {
         let watch = scope.spawn(|| watch(&line, &over));
+        let told = Told(&over);
         let leads = hand_over(&line, put);
-        over.store(true, Ordering::Relaxed);
+        drop(told);
         (leads, watch.join().unwrap())
     });
     println!("{} leads, {looks} looks at the positions", leads.len());
+    assert!(looks > 20, "too few to show anything");
     for (contact, name) in [(&quick, "quick"), (&slow, "slow"), (&late, "late")] {
         let expected: Vec<Uuid> = leads.iter().filter(|(_, to)| *to == name).map(|(lead, _)| *lead).collect();
         assert_eq!(copies(stack.smtp(), contact), once(&expected), "{name}");
     }
     let outcomes = line.outcomes();
     assert!(leads.iter().all(|(lead, _)| is_delivered(the_outcome(&outcomes, *lead))));
+}
+
+/// Says at its end that all is over, also when that is a panic: nobody shall watch on.
+struct Told<'a>(&'a AtomicBool);
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Gives partitions from worker to worker while leads are before, in and after the call of the sink.
@@ -77,22 +89,13 @@ fn hand_over<'n>(line: &Line<'_>, put: impl Fn(&str) -> Vec<(Uuid, &'n str)>) ->
     leads
 }
 
-/// Looks again and again whether some position has passed a lead for which no record stands.
+/// Looks again and again whether a position has passed a lead for which no record stands.
 fn watch(line: &Line<'_>, over: &AtomicBool) -> usize {
-    let mut looks = 0;
-    while !over.load(Ordering::Relaxed) {
-        // First the positions: what stands for a lead must have stood before they passed it.
-        let committed = line.committed();
-        let passed = line.records("leads").into_iter().filter(|lead| committed.get(&lead.partition) > Some(&lead.offset));
-        let passed: BTreeSet<Uuid> = passed.filter_map(|lead| id_of(&lead)).collect();
-        let written = ["retry", "dlq"].into_iter().flat_map(|topic| line.records(topic));
-        let mut recorded: BTreeSet<Uuid> = written.filter_map(|record| id_of(&record)).collect();
-        recorded.extend(line.outcomes().iter().map(|outcome| outcome.lead_id));
-        let lost: Vec<&Uuid> = passed.difference(&recorded).collect();
-        assert!(lost.is_empty(), "positions have passed leads without a record: {lost:?}, {committed:?}");
-        looks += 1;
-    }
-    looks
+    let (mut follower, mut looks) = (Follower::new(line.stack.kafka(), line), 0);
+    eventually("the leads have gone from worker to worker", 3 * AFTER_KILL, || {
+        looks += usize::from(follower.look());
+        over.load(Ordering::Relaxed).then_some(looks)
+    })
 }
 
 pub(super) fn killed_at_any_step(stack: &Stack) {

@@ -122,13 +122,15 @@ fn write(file: &Path, text: &str) {
     fs::write(file, text).unwrap();
 }
 
-/// Builds all programs of the workspace, as the harness does for the product's own: so nothing else is to be compiled.
+/// Builds the new program with the features that the whole workspace asks for, as the harness does: so nothing else is compiled.
 fn cargo(folder: &Path, programs: &Path) {
     let marked = programs.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
     let target = marked.or_else(|| programs.parent()).expect("the programs lie in a target folder");
     let profile = programs.file_name().unwrap().to_string_lossy().replace("debug", "dev");
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--offline", "--workspace", "--bins", "--profile", &profile, "--target-dir"]).arg(target);
+    cargo
+        .args(["build", "--offline", "--workspace", "--bin", "leadline-journal", "--profile", &profile, "--target-dir"])
+        .arg(target);
     cargo.current_dir(folder);
     if programs.parent() != Some(target) {
         cargo.arg("--target").arg(programs.parent().and_then(Path::file_name).unwrap());

@@ -121,19 +121,21 @@ impl Producer {
     }
 
     /// Publishes until it is acknowledged, with growing pauses of at most 2 s. Returns only then; the caller sets the limit by
-    /// dropping the future.
-    pub async fn publish_until_acked(&self, record: &Record) -> Acked {
+    /// dropping the future, and is told of each failure.
+    pub async fn publish_until_acked(&self, record: &Record, mut failed: impl FnMut(&PublishError) + Send) -> Acked {
         let mut pause = Duration::from_millis(50);
         let mut tries = 0u32;
         loop {
             tries += 1;
             match self.publish(record).await {
                 Ok(acked) => return acked,
-                // Less and less often: while Kafka is away every lead in flight is here.
-                Err(error) if tries.is_power_of_two() => {
-                    tracing::warn!(topic = record.topic, %error, tries, "publishing again");
+                Err(error) => {
+                    failed(&error);
+                    // Less and less often: while Kafka is away every lead in flight is here.
+                    if tries.is_power_of_two() {
+                        tracing::warn!(topic = record.topic, %error, tries, "publishing again");
+                    }
                 }
-                Err(_) => {}
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(2));

@@ -156,7 +156,7 @@ mod tests {
         let client = consumer(&config(""), "test", "group");
         assert_eq!(client.get("enable.auto.commit"), Some("false"));
         assert_eq!(client.get("enable.auto.offset.store"), Some("false"));
-        assert_eq!(client.get("auto.offset.reset"), Some("earliest"));
+        assert_eq!(client.get("auto.offset.reset"), Some("error"));
     }
 
     #[test]

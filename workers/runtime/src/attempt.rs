@@ -149,6 +149,9 @@ impl<S: Sink> Attempts<S> {
 
     /// A record that cannot be read.
     async fn poison(&self, record: &Received, code: Code) -> Ended {
+        if !record.tenure.holds().await {
+            return Ended::NotStarted;
+        }
         if record.known == Known::Open
             && let Err(braked) = self.brake.may_give_up(&code, Timestamp::now())
         {

@@ -76,6 +76,7 @@ pub(crate) fn spawn(setup: Setup) -> std::io::Result<tokio::sync::oneshot::Recei
 /// Consumes until the process stops. A client that has ended for good is replaced by a new one.
 fn run(setup: &Setup) {
     while !setup.lifecycle.is_stopping() {
+        setup.joined.set(false);
         match setup.config.create_with_context::<_, BaseConsumer<Context>>(Context::new(setup)) {
             Ok(consumer) => match consumer.subscribe(&[&setup.topic]) {
                 Ok(()) => {
@@ -164,6 +165,8 @@ impl<'a> Turns<'a> {
                     positions.extend(ours.map(|(position, _)| (position.partition, position)));
                 }
                 Command::GoOnAt(places) => {
+                    // First, as it commits where these partitions stand now.
+                    self.hand_over_everything();
                     let floor = Floor::default();
                     let positions = places.into_iter().map(|(partition, offset)| Position { partition, offset, floor });
                     commit(self.consumer, &self.setup.topic, positions, CommitMode::Sync);

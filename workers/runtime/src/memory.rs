@@ -1,12 +1,14 @@
 //! What is known about the leads of a partition from before it was assigned: which have ended, which wait in the retry topic,
 //! which are in the dead letters. Built by `recall`, asked by `state`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use leadline_proto::dead_letter::DeadLetter;
 use leadline_proto::retry::History;
 use leadline_proto::{AcceptedLead, Code, Headers, Outcome, SinkName, Status};
 use uuid::Uuid;
+
+use crate::record::{Received, Source};
 
 /// What stands for a record already.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub(crate) struct Memory {
     ended: HashMap<Uuid, Ended>,
     waiting: HashMap<Uuid, Turn>,
     dead: HashMap<Uuid, (u32, Code)>,
+    /// Where records stood that are in the dead letters and name no lead.
+    nameless: HashSet<(Source, i64)>,
 }
 
 impl Memory {
@@ -55,9 +59,14 @@ impl Memory {
         *latest = turn(headers).max(*latest);
     }
 
-    /// Remembers a dead letter.
-    pub(crate) fn dead_letter(&mut self, headers: &Headers) {
-        let (Some(lead_id), Some(letter)) = (AcceptedLead::claimed_id(headers), DeadLetter::read(headers)) else { return };
+    /// Remembers a dead letter; `leads` is the name of that topic.
+    pub(crate) fn dead_letter(&mut self, headers: &Headers, leads: &str) {
+        let Some(letter) = DeadLetter::read(headers) else { return };
+        let Some(lead_id) = AcceptedLead::claimed_id(headers) else {
+            let source = if letter.origin.topic == leads { Source::Leads } else { Source::Retry };
+            self.nameless.insert((source, letter.origin.offset));
+            return;
+        };
         let newer = self.dead.get(&lead_id).is_none_or(|(replay, _)| letter.replay >= *replay);
         if newer {
             self.dead.insert(lead_id, (letter.replay, letter.code));
@@ -72,6 +81,15 @@ impl Memory {
             Some(ended) => ended.given_up && waits <= Some(ended.replay),
             None => dead.is_some() && waits <= dead,
         }
+    }
+
+    /// What stands for a record.
+    pub(crate) fn judge_record(&self, record: &Received) -> Known {
+        if AcceptedLead::claimed_id(&record.headers).is_none() {
+            let known = self.nameless.contains(&(record.slot.source, record.slot.offset));
+            return if known { Known::Settled } else { Known::Open };
+        }
+        self.judge(&record.headers)
     }
 
     /// What stands for a record with these headers.
@@ -168,7 +186,7 @@ mod tests {
             last_failed_at: Timestamp::UNIX_EPOCH,
         };
         letter.write(&mut headers);
-        memory.dead_letter(&headers);
+        memory.dead_letter(&headers, "leads");
         assert_eq!(memory.judge(&record(1, 0, 0)), Known::DeadLettered(Code::of("smtp-550")));
         assert_eq!(memory.judge(&record(1, 1, 0)), Known::Open);
         ended(&mut memory, &outcome(1, "email", 0));

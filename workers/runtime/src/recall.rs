@@ -245,7 +245,7 @@ impl Recall {
             memory.retry(&headers);
             Standing::Waiting
         } else {
-            memory.dead_letter(&headers);
+            memory.dead_letter(&headers, &self.leads);
             Standing::GivenUp
         };
         sighting.map(|sighting| (sighting, standing))

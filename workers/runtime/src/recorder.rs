@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use leadline_platform::kafka::{Producer, Record};
+use leadline_platform::kafka::{Producer, PublishError, Record};
 use leadline_proto::config::Topics;
 use leadline_proto::control::Change;
 use leadline_proto::dead_letter::{DeadLetter, ErrorKind, Origin};
@@ -167,7 +167,7 @@ impl Recorder {
             headers: owned(&change.headers(Timestamp::now())),
             value: change.value(),
         };
-        self.producer.publish_until_acked(&record).await;
+        self.producer.publish_until_acked(&record, |_| {}).await;
     }
 
     /// Publishes to the same partition the record came from: all topics of a sink share key and partition count.
@@ -184,8 +184,14 @@ impl Recorder {
             headers: owned(&headers),
             value,
         };
-        let waits = self.unacked.begin();
-        let acked = self.producer.publish_until_acked(&record).await;
+        let mut waits = Some(self.unacked.begin());
+        let refused = |error: &PublishError| {
+            // This one record is at fault, and not Kafka: the other leads go on.
+            if matches!(error, PublishError::Refused(_)) {
+                waits = None;
+            }
+        };
+        let acked = self.producer.publish_until_acked(&record, refused).await;
         drop(waits);
         self.floors.raise(acked.partition, trail, acked.offset + 1);
     }

@@ -63,8 +63,8 @@ impl Refetch {
             let result = self.reader(reader).and_then(|reader| self.read(reader, &stretch, &mut fetched));
             if let Err(error) = result {
                 tracing::warn!(%error, topic = self.topic, "records whose time has come cannot be read; trying again");
-                let read: BTreeSet<i64> = fetched.records.iter().map(|record| record.slot.offset).collect();
-                fetched.failed.extend(stretch.into_values().filter(|slot| !read.contains(&slot.offset)));
+                let read: BTreeSet<Slot> = fetched.records.iter().map(|record| record.slot).collect();
+                fetched.failed.extend(stretch.into_values().filter(|slot| !read.contains(slot)));
                 *reader = None;
             }
         }

@@ -170,6 +170,7 @@ impl<S: Sink> Scheduler<S> {
             Event::Control(change) => self.control(change),
             Event::ControlsKnown => {
                 self.stops.controls_known(self.attempts.controls.brake().as_ref(), &self.attempts.gate);
+                self.state.released();
             }
         }
     }
@@ -196,7 +197,10 @@ impl<S: Sink> Scheduler<S> {
     }
 
     fn recalled(&mut self, recalled: Recalled) {
-        if let Err(gap) = &recalled.past {
+        let is_news = self.state.is_in_range(recalled.id);
+        if let Err(gap) = recalled.past.as_ref().map_err(|gap| *gap)
+            && is_news
+        {
             let ((source, partition), lost) = (recalled.id, gap.lost());
             self.metrics.gap.with_label_values(&[source.as_str()]).inc_by(lost);
             tracing::error!(
@@ -213,9 +217,12 @@ impl<S: Sink> Scheduler<S> {
         self.state.recalled(recalled);
     }
 
-    /// Finds the partitions whose position has left the topic while they were read.
+    /// Finds the partitions whose position has left the topic while they were read. The client reads them no longer; where no
+    /// gap is found, it leaves the group and comes back, and goes on at what is committed.
     fn look_for_gaps(&mut self, source: Source) {
         let (recall, reading) = (self.recall.clone(), self.state.reading(source));
+        let consumers = self.consumers.iter().filter(|(of, _)| *of == source);
+        let consumers: Vec<_> = consumers.map(|(_, consumer)| consumer.clone()).collect();
         self.beside(move |events| {
             let found = loop {
                 match recall.gaps(&reading) {
@@ -224,6 +231,9 @@ impl<S: Sink> Scheduler<S> {
                 }
                 std::thread::sleep(RECALL_PAUSE);
             };
+            if found.is_empty() {
+                consumers.iter().for_each(|consumer| drop(consumer.send(Command::GoOnAt(Vec::new()))));
+            }
             let _ = events.send(Event::Recalled(found));
         });
     }
@@ -324,10 +334,14 @@ impl<S: Sink> Scheduler<S> {
         tracing::info!("an operator asks to go on");
         self.stops.probe_now.notify_waiters();
         for (source, consumer) in &self.consumers {
-            let stopped = self.state.stopped(*source);
-            if !stopped.is_empty() {
+            let (quiet, busy) = self.state.stopped(*source).into_iter().partition::<Vec<_>, _>(|stopped| stopped.open == 0);
+            for stopped in busy {
+                tracing::warn!(stopped.partition, stopped.open, "leads from before the gap are still open; release again then");
+            }
+            if !quiet.is_empty() {
                 // A consumer that has closed is stopping anyway.
-                let _ = consumer.send(Command::GoOnAt(stopped));
+                let _ =
+                    consumer.send(Command::GoOnAt(quiet.iter().map(|stopped| (stopped.partition, stopped.first)).collect()));
             }
         }
     }
@@ -358,6 +372,7 @@ impl<S: Sink> Scheduler<S> {
             }
             if !quiet {
                 tracing::warn!(release.lost, "partitions go with leads in flight: those may be delivered twice");
+                state.lost(&release.partitions);
             }
             let positions = state.release(&release.partitions);
             // A consumer that no longer waits has closed already.
@@ -376,7 +391,7 @@ impl<S: Sink> Scheduler<S> {
         }
     }
 
-    fn show(&self) {
+    fn show(&mut self) {
         self.health.recalled.set(!self.state.is_recalling());
         let stopped = Source::ALL.map(|source| (source, self.state.stopped(source).len()));
         self.health.in_range.set(stopped.iter().all(|(_, stopped)| *stopped == 0));

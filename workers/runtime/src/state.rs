@@ -51,6 +51,16 @@ pub(crate) struct Position {
     pub(crate) floor: Floor,
 }
 
+/// A partition whose position is no longer in its topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stopped {
+    pub(crate) partition: i32,
+    /// The oldest record there is.
+    pub(crate) first: i64,
+    /// Leads that were read before and are not done.
+    pub(crate) open: usize,
+}
+
 /// The windows of both consumers.
 #[derive(Clone)]
 pub(crate) struct Windows {
@@ -106,7 +116,8 @@ impl State {
     /// A partition is ours from now on. Nothing of it starts before it is [`State::recalled`].
     pub(crate) fn assigned(&mut self, assigned: &Assigned) -> Arc<Tenure> {
         let (phase, tenure) = (Phase::Recalling(Vec::new()), Arc::new(Tenure::new(assigned.lease.clone())));
-        let partition = Partition { epoch: assigned.epoch, phase, in_flight: 0, tenure: tenure.clone(), end: 0 };
+        let partition =
+            Partition { epoch: assigned.epoch, phase, in_flight: 0, tenure: tenure.clone(), end: 0, first_after_gap: None };
         self.partitions.insert(assigned.id, partition);
         tenure
     }
@@ -129,12 +140,21 @@ impl State {
         }
     }
 
-    /// A partition's position is no longer in the topic. What is in flight is finished, and nothing else is begun.
-    pub(crate) fn out_of_range(&mut self, id: PartitionId, epoch: u64, first: i64) {
-        if self.partitions.get(&id).is_some_and(|partition| partition.epoch == epoch) {
-            self.stop_partitions(&[id]);
-            self.partitions.entry(id).and_modify(|partition| partition.phase = Phase::OutOfRange { first });
+    /// A partition's position is no longer in the topic. What was read before is handled: it stands nowhere else any more.
+    fn out_of_range(&mut self, id: PartitionId, epoch: u64, first: i64) {
+        let Some(partition) = self.partitions.get_mut(&id).filter(|partition| partition.epoch == epoch) else { return };
+        partition.first_after_gap = Some(first);
+        if let Phase::Recalling(waiting) = &mut partition.phase {
+            // Nothing stands for it, and nothing was handled: with no ledger nothing is committed over the gap.
+            let dropped = std::mem::take(waiting);
+            partition.phase = Phase::OutOfRange;
+            dropped.iter().for_each(|record| self.windows.of(id.0).release(record.bytes()));
         }
+    }
+
+    /// Whether a partition's position is in its topic, as far as is known.
+    pub(crate) fn is_in_range(&self, id: PartitionId) -> bool {
+        self.partitions.get(&id).is_some_and(|partition| partition.first_after_gap.is_none())
     }
 
     /// A record was taken from a topic.
@@ -150,10 +170,10 @@ impl State {
         record.tenure = partition.tenure.clone();
         match &mut partition.phase {
             Phase::Recalling(waiting) => return waiting.push(record),
-            Phase::OutOfRange { .. } => return give_up(&record),
+            Phase::OutOfRange => return give_up(&record),
             Phase::Known { ledger, memory } => {
                 ledger.take(slot.offset, floor, since);
-                record.known = memory.as_ref().map_or(Known::Open, |memory| memory.judge(&record.headers));
+                record.known = memory.as_ref().map_or(Known::Open, |memory| memory.judge_record(&record));
                 if record.known == Known::Settled {
                     ledger.finish(slot.offset);
                     return give_up(&record);
@@ -168,7 +188,8 @@ impl State {
 
     /// Until when a record is to wait; `None` when it may be handled.
     fn waits_until(&self, record: &Received) -> Option<Wait> {
-        let wait = Wait::read(&record.headers).filter(|_| record.known == Known::Open)?;
+        let waits = record.slot.source == Source::Retry && record.known == Known::Open;
+        let wait = Wait::read(&record.headers).filter(|_| waits)?;
         let released = wait.class == Class::Held && !record.endpoint().is_some_and(|endpoint| self.controls.holds(&endpoint));
         (!released).then_some(wait)
     }
@@ -345,14 +366,14 @@ impl State {
         ours.filter_map(|(id, partition)| Some((*id, partition.epoch, partition.ledger()?.next()?))).collect()
     }
 
-    /// The partitions of a topic whose position is no longer in it, each with its oldest record.
-    pub(crate) fn stopped(&self, source: Source) -> Vec<(i32, i64)> {
-        let ours = self.partitions.iter().filter(|((of, _), _)| *of == source);
-        let first = |partition: &Partition| match &partition.phase {
-            Phase::OutOfRange { first } => Some(*first),
-            Phase::Recalling(_) | Phase::Known { .. } => None,
-        };
-        ours.filter_map(|((_, number), partition)| Some((*number, first(partition)?))).collect()
+    /// The partitions of a topic whose position is no longer in it.
+    pub(crate) fn stopped(&mut self, source: Source) -> Vec<Stopped> {
+        let ours = self.partitions.iter_mut().filter(|((of, _), _)| *of == source);
+        let stopped = ours.filter_map(|((_, number), partition)| {
+            let (first, open) = (partition.first_after_gap?, partition.ledger().map_or(0, |ledger| ledger.open()));
+            Some(Stopped { partition: *number, first, open })
+        });
+        stopped.collect()
     }
 
     /// What is not done, by why.
@@ -360,7 +381,7 @@ impl State {
         let ours = self.partitions.iter().filter(|((of, _), _)| *of == source);
         let mut backlog = ours.fold(Backlog::default(), |backlog, (_, partition)| match &partition.phase {
             Phase::Known { ledger, .. } => backlog.with(ledger, partition.end),
-            Phase::Recalling(_) | Phase::OutOfRange { .. } => backlog,
+            Phase::Recalling(_) | Phase::OutOfRange => backlog,
         });
         if source == Source::Retry {
             backlog.put_aside(self.waiting.delayed(), self.waiting.held());

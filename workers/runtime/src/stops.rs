@@ -26,16 +26,37 @@ pub(crate) struct Stops {
     windows: Windows,
     known: Condition,
     brake_released: Condition,
+    kafka_acknowledges: Condition,
     metrics: Arc<RuntimeMetrics>,
+}
+
+/// What readiness says of the stops.
+pub(crate) struct Conditions {
+    pub(crate) known: Condition,
+    pub(crate) brake_released: Condition,
+    pub(crate) kafka_acknowledges: Condition,
 }
 
 impl Stops {
     /// A worker that does not know yet what operators have set.
-    pub(crate) fn new(windows: Windows, known: Condition, brake_released: Condition, metrics: Arc<RuntimeMetrics>) -> Self {
+    pub(crate) fn new(windows: Windows, conditions: Conditions, metrics: Arc<RuntimeMetrics>) -> Self {
+        let Conditions { known, brake_released, kafka_acknowledges } = conditions;
         brake_released.set(true);
+        kafka_acknowledges.set(true);
         let probe_now = Arc::default();
         let (controls_unknown, sink_down, braked, kafka_away) = (true, false, false, false);
-        Self { controls_unknown, sink_down, braked, kafka_away, probe_now, windows, known, brake_released, metrics }
+        Self {
+            controls_unknown,
+            sink_down,
+            braked,
+            kafka_away,
+            probe_now,
+            windows,
+            known,
+            brake_released,
+            kafka_acknowledges,
+            metrics,
+        }
     }
 
     /// Whether leads may be started.
@@ -95,6 +116,7 @@ impl Stops {
 
     /// Whether Kafka acknowledges what is written.
     pub(crate) fn kafka_away(&mut self, away: bool) {
+        self.kafka_acknowledges.set(!away);
         match (std::mem::replace(&mut self.kafka_away, away), away) {
             (false, true) => tracing::warn!("Kafka acknowledges nothing: no lead is started until it does"),
             (true, false) => tracing::info!("Kafka acknowledges again"),

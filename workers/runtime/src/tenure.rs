@@ -42,10 +42,11 @@ impl Lease {
     }
 
     fn turn_at(&self, now: u64) {
-        let last = self.turned.swap(now, Ordering::AcqRel);
-        if now.saturating_sub(last) > millis(GAP) {
+        // The doubt comes before the turn: who wakes between the two must not take the turn for a good sign.
+        if now.saturating_sub(self.turned.load(Ordering::Acquire)) > millis(GAP) {
             self.in_doubt_until.store(now + millis(DOUBT), Ordering::Release);
         }
+        self.turned.store(now, Ordering::Release);
     }
 
     /// Whether what was assigned can be taken to be ours still.

@@ -35,7 +35,7 @@ use crate::scheduler::{Command, Event, Health, Scheduler};
 use crate::seen::Judge;
 use crate::sink::{Kind, Setup, Sink};
 use crate::state::{State, Windows};
-use crate::stops::Stops;
+use crate::stops::{Conditions, Stops};
 use crate::topic_check;
 use crate::window::Window;
 
@@ -207,14 +207,14 @@ impl Parts<'_> {
         };
         let health = &self.process.health;
         let condition = |what: &str| health.condition(format!("{}: {what}", self.name));
+        let conditions = Conditions {
+            known: condition("holds and brakes are read"),
+            brake_released: condition("its brake is not engaged"),
+            kafka_acknowledges: condition("Kafka acknowledges what it writes"),
+        };
         Ok(Scheduler {
             state: State::new(self.windows.clone(), self.floors.clone(), self.controls.clone()),
-            stops: Stops::new(
-                self.windows.clone(),
-                condition("holds and brakes are read"),
-                condition("its brake is not engaged"),
-                self.metrics.clone(),
-            ),
+            stops: Stops::new(self.windows.clone(), conditions, self.metrics.clone()),
             attempts: Arc::new(self.attempts(sink, Arc::new(endpoints), producer, recall.clone())),
             recall,
             metrics: self.metrics.clone(),

@@ -140,7 +140,17 @@ impl Context {
             element.set_offset(Offset::Offset(start))?;
             self.starts().insert(partition, start);
         }
-        Ok(())
+        self.keep_latest(consumer)
+    }
+
+    /// A start behind leads that are there already is committed at once: decided again later, it would skip leads that came
+    /// meanwhile.
+    fn keep_latest(&self, consumer: &BaseConsumer<Self>) -> KafkaResult<()> {
+        let mut list = TopicPartitionList::new();
+        for (partition, start) in self.starts().iter().filter(|_| self.start_at == StartAt::Latest) {
+            list.add_partition_offset(&self.topic, *partition, Offset::Offset(*start))?;
+        }
+        if list.count() == 0 { Ok(()) } else { consumer.commit(&list, CommitMode::Sync) }
     }
 
     fn assign(&self, partitions: &TopicPartitionList) {

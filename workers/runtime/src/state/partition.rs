@@ -16,6 +16,9 @@ pub(super) struct Partition {
     pub(super) phase: Phase,
     pub(super) in_flight: usize,
     pub(super) tenure: Arc<Tenure>,
+    /// Set when its position is no longer in the topic: the oldest record there is. Nothing more is read until an operator says
+    /// where to go on.
+    pub(super) first_after_gap: Option<i64>,
     /// End of the topic's partition, as it was seen last.
     pub(super) end: i64,
 }
@@ -27,11 +30,8 @@ pub(super) enum Phase {
     Recalling(Vec<Received>),
     /// It was read back. The memory is dropped once the position has passed every lead that it can know.
     Known { ledger: Ledger, memory: Option<Box<Memory>> },
-    /// Its position is no longer in the topic: nothing of it is handled until an operator says where to go on.
-    OutOfRange {
-        /// The oldest record there is.
-        first: i64,
-    },
+    /// Its position was not in the topic when it came.
+    OutOfRange,
 }
 
 impl Partition {
@@ -39,7 +39,7 @@ impl Partition {
     pub(super) fn ledger(&mut self) -> Option<&mut Ledger> {
         match &mut self.phase {
             Phase::Known { ledger, .. } => Some(ledger),
-            Phase::Recalling(_) | Phase::OutOfRange { .. } => None,
+            Phase::Recalling(_) | Phase::OutOfRange => None,
         }
     }
 

@@ -191,8 +191,36 @@ fn a_position_that_left_its_topic_stops_that_partition_alone() {
     other.slot.partition = 1;
     take(&mut state, other);
     assert_eq!(state.start_next().unwrap().record.slot.partition, 1);
-    assert_eq!((state.stopped(Source::Leads), state.windows.leads.leads()), (vec![(0, 4)], 1));
+    assert_eq!(
+        (state.stopped(Source::Leads), state.windows.leads.leads()),
+        (vec![Stopped { partition: 0, first: 4, open: 0 }], 1)
+    );
     assert!(state.release(&[PARTITION]).is_empty(), "nothing is committed over the gap");
+}
+
+#[test]
+fn what_was_read_before_a_gap_is_handled_and_nothing_is_counted_twice() {
+    let mut state = state();
+    assign(&mut state, PARTITION, 1);
+    take(&mut state, record(4, 1, 1));
+    assert!(state.is_in_range(PARTITION));
+    state.recalled(Recalled { id: PARTITION, epoch: 1, past: Err(Gap { position: 5, first: 9, end: 9 }) });
+    assert!(!state.is_in_range(PARTITION));
+    assert_eq!(state.stopped(Source::Leads), [Stopped { partition: 0, first: 9, open: 1 }]);
+    let start = state.start_next().unwrap();
+    state.done(start);
+    assert_eq!(state.stopped(Source::Leads), [Stopped { partition: 0, first: 9, open: 0 }]);
+    assert_eq!(offsets(&state.release(&[PARTITION])), [5]);
+}
+
+#[test]
+fn wait_headers_mean_nothing_in_the_topic_of_leads() {
+    let mut state = state();
+    assign(&mut state, PARTITION, 1);
+    let mut stray = waiting(0, "2026-11-22T12:00:00Z", Class::Failed);
+    stray.slot.source = Source::Leads;
+    take(&mut state, stray);
+    assert!(state.start_next().is_some());
 }
 
 #[test]

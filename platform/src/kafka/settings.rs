@@ -9,6 +9,10 @@ use crate::config::sections::{Kafka, SaslMechanism};
 pub const PRODUCER_QUEUE_RECORDS: f64 = 100_000.0;
 /// Largest request of a producer in bytes: a dead letter of 1 MiB with its headers.
 const MAX_REQUEST_BYTES: usize = 1024 * 1024 + 64 * 1024;
+/// What a consumer asks for of one partition at once; a larger record comes all the same. Every partition may bring so much, and it is
+/// unpacked before it counts against the queue: with 1 MiB a busy worker of 12 partitions took 163 MiB, with this 71 MiB, for the
+/// same processor time a lead (measured).
+const FETCH_BYTES: usize = 256 * 1024;
 
 /// What all clients share: where, how encrypted, who, and how soon to come back.
 pub fn base(config: &Kafka, client_id: &str) -> ClientConfig {
@@ -112,8 +116,8 @@ pub fn consumer(config: &Kafka, client_id: &str, group: &str) -> ClientConfig {
         // silence; librdkafka's default would skip every record there is.
         .set("auto.offset.reset", "error")
         .set("max.poll.interval.ms", "300000")
-        .set("queued.max.messages.kbytes", "16384")
-        .set("fetch.message.max.bytes", MAX_REQUEST_BYTES.to_string())
+        .set("queued.max.messages.kbytes", "8192")
+        .set("fetch.message.max.bytes", FETCH_BYTES.to_string())
         // With a full queue the default waits 1 s before the next fetch.
         .set("fetch.queue.backoff.ms", "20")
         .set("statistics.interval.ms", "5000");

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 /// A line of one kind is not repeated before this time.
 const QUIET: Duration = Duration::from_secs(30);
@@ -76,7 +76,11 @@ impl ClientContext for KafkaContext {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.0.error(&error, reason);
+        // Readers ask to be told where a partition ends, which is no error.
+        let is_end = error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF);
+        if !is_end {
+            self.0.error(&error, reason);
+        }
     }
 }
 

@@ -29,6 +29,9 @@ fn explain(evidence: &Evidence, index: &Index<'_>, first: &Arrival, second: &Arr
     if !first.answered && tells_of_it(index, first) {
         return Some("the answer after the final dot never came, and the outcome says so");
     }
+    if !first.answered && evidence.blows.iter().any(|blow| took_the_mark(blow, index, first, second)) {
+        return Some("the answer after the final dot never came, and the worker that knew was gone before it was recorded");
+    }
     let blow = evidence.blows.iter().find(|blow| explains(blow, index, first, second))?;
     Some(match blow.kind {
         BlowKind::Kill => "in flight when its worker was killed",
@@ -44,6 +47,14 @@ fn tells_of_it(index: &Index<'_>, mail: &Arrival) -> bool {
         EndStatus::DeadLettered => true,
         EndStatus::Skipped => false,
     })
+}
+
+/// Both copies stood in the sink's journal when the worker that sent them was hit, and nothing was recorded: that the answer to
+/// the first never came died with it.
+fn took_the_mark(blow: &Blow, index: &Index<'_>, first: &Arrival, second: &Arrival) -> bool {
+    let recorded = index.of(MAIL, first.lead).iter().any(|ending| ending.replay == first.replay && ending.at < blow.from);
+    let ours = blow.worker == first.worker && blow.worker == second.worker;
+    ours && !recorded && blow.kind != BlowKind::Lost && second.at <= blow.to + ON_THE_WIRE_MS
 }
 
 /// The first copy stood in the sink's journal before the blow, no outcome was in Kafka by then, and the second came after it.

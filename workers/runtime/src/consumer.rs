@@ -226,6 +226,10 @@ impl<'a> Turns<'a> {
                     records.push(record);
                 }
                 Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset))) => {
+                    tracing::warn!(
+                        topic = self.setup.topic,
+                        "a position is not accepted; looking whether its records are gone"
+                    );
                     let _ = self.setup.events.send(Event::OutOfRange(self.setup.source));
                 }
                 // Errors of the client as a whole come here once more.

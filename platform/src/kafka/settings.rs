@@ -9,9 +9,9 @@ use crate::config::sections::{Kafka, SaslMechanism};
 pub const PRODUCER_QUEUE_RECORDS: f64 = 100_000.0;
 /// Largest request of a producer in bytes: a dead letter of 1 MiB with its headers.
 const MAX_REQUEST_BYTES: usize = 1024 * 1024 + 64 * 1024;
-/// What a consumer asks for of one partition at once; a larger record comes all the same. Every partition may bring so much, and it is
-/// unpacked before it counts against the queue: with 1 MiB a busy worker of 12 partitions took 163 MiB, with this 71 MiB, for the
-/// same processor time a lead (measured).
+/// What a consumer asks for of one partition at once; a larger record comes all the same. Every partition may bring so much, and
+/// it is unpacked before it counts against the queue: with 1 MiB a busy worker of 12 partitions took 163 MiB, with this 71 MiB,
+/// for the same processor time a lead (measured).
 const FETCH_BYTES: usize = 256 * 1024;
 
 /// What all clients share: where, how encrypted, who, and how soon to come back.

@@ -21,10 +21,11 @@ use leadline_platform::lifecycle::Lifecycle;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::config::StartAt;
+use crate::event::{Command, Event};
 use crate::floor::Floor;
 use crate::metrics::RuntimeMetrics;
 use crate::record::{Received, Source};
-use crate::scheduler::{Command, Event, count};
+use crate::scheduler::count;
 use crate::state::Position;
 use crate::window::Window;
 use context::{Context, commit};

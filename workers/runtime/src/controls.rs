@@ -16,7 +16,7 @@ use leadline_proto::control::{Braked, Change, Settings};
 use leadline_proto::{EndpointName, SinkName};
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::scheduler::Event;
+use crate::event::Event;
 
 /// Longest wait for a change; a stop is noticed after it.
 const POLL: Duration = Duration::from_millis(200);

@@ -26,6 +26,7 @@
 //! | holds, brakes and releases that operators set | `controls` |
 //! | what is written down | `recorder` |
 //! | rebalances, polling, committing | `consumer` |
+//! | what these tell each other | `event` |
 
 mod attempt;
 mod backlog;
@@ -35,6 +36,7 @@ mod call;
 pub mod config;
 mod consumer;
 mod controls;
+mod event;
 mod floor;
 mod gate;
 mod lanes;

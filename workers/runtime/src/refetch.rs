@@ -14,8 +14,8 @@ use leadline_platform::kafka::rdkafka::{Message, Offset, TopicPartitionList};
 use leadline_platform::kafka::{KafkaContext, Reader};
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::event::Event;
 use crate::record::{Received, Slot, Source};
-use crate::scheduler::Event;
 
 /// Longest wait for one record.
 const POLL: Duration = Duration::from_millis(100);

@@ -17,12 +17,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use crate::attempt::{Attempts, Ended};
 use crate::breaker;
+use crate::event::{Command, Event, Release};
 use crate::metrics::RuntimeMetrics;
 use crate::recall::{Recall, Recalled};
-use crate::record::{Received, Slot, Source};
+use crate::record::{Slot, Source};
 use crate::refetch::Fetched;
 use crate::sink::{Sink, SinkDown};
-use crate::state::{Assigned, PartitionId, Position, Start, State};
+use crate::state::{Assigned, Start, State};
 use crate::stops::Stops;
 
 /// How often positions are handed out for a commit, and the figures renewed.
@@ -33,57 +34,6 @@ const TICK: Duration = Duration::from_millis(100);
 const RECALL_PAUSE: Duration = Duration::from_secs(1);
 /// Events taken from the channel at once.
 const BATCH: usize = 1024;
-
-/// What happens to a worker.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// Partitions are ours.
-    Assigned(Vec<Assigned>),
-    /// The past of partitions is known.
-    Recalled(Vec<Recalled>),
-    /// Records were taken.
-    Received(Vec<Received>),
-    /// Records whose time has come were read again.
-    Fetched(Fetched),
-    /// Partitions are about to go: finish what is in flight and say where to go on.
-    Release(Release),
-    /// The ends of partitions, as a consumer has seen them.
-    Ends(Source, Vec<(i32, i64)>),
-    /// Some position is no longer in its topic.
-    OutOfRange(Source),
-    /// A commit has failed.
-    CommitFailed(Source),
-    /// An attempt has ended; `None` when it failed inside Leadline.
-    Ended(Start, Option<Ended>),
-    /// A probe was answered.
-    SinkUp,
-    /// A setting on `leads.control` has changed.
-    Control(Change),
-    /// All settings from before the start are known.
-    ControlsKnown,
-}
-
-/// A request to give partitions up.
-#[derive(Debug)]
-pub(crate) struct Release {
-    /// Which.
-    pub(crate) partitions: Vec<PartitionId>,
-    /// They have another owner already.
-    pub(crate) lost: bool,
-    /// What is in flight then is left behind.
-    pub(crate) deadline: Instant,
-    /// Receives where to go on, once nothing is in flight.
-    pub(crate) reply: mpsc::SyncSender<Vec<Position>>,
-}
-
-/// What a consumer is told.
-#[derive(Debug)]
-pub(crate) enum Command {
-    /// To commit positions, each with the epoch it belongs to.
-    Commit(Vec<(Position, u64)>),
-    /// To go on elsewhere in some partitions, by leaving the group and coming back.
-    GoOnAt(Vec<(i32, i64)>),
-}
 
 /// The loop's own parts.
 pub(crate) struct Scheduler<S> {

@@ -16,9 +16,10 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::Setup;
 use crate::config::StartAt;
+use crate::event::{Event, Release};
 use crate::metrics::RuntimeMetrics;
 use crate::record::Source;
-use crate::scheduler::{Event, Release, count};
+use crate::scheduler::count;
 use crate::state::{Assigned, Position};
 use crate::tenure::Lease;
 

@@ -170,6 +170,16 @@ impl<S: Sink> Scheduler<S> {
     /// Finds the partitions whose position has left the topic while they were read. The client reads them no longer; where no
     /// gap is found, it leaves the group and comes back, and goes on at what is committed.
     fn look_for_gaps(&mut self, source: Source) {
+        if self.state.is_recalling() {
+            // Which may tell by itself.
+            let events = self.events.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(RECALL_PAUSE).await;
+                let _ = events.send(Event::OutOfRange(source));
+            });
+            return;
+        }
+        let is_known = !self.state.stopped(source).is_empty();
         let (recall, reading) = (self.recall.clone(), self.state.reading(source));
         let consumers = self.consumers.iter().filter(|(of, _)| *of == source);
         let consumers: Vec<_> = consumers.map(|(_, consumer)| consumer.clone()).collect();
@@ -181,7 +191,7 @@ impl<S: Sink> Scheduler<S> {
                 }
                 std::thread::sleep(RECALL_PAUSE);
             };
-            if found.is_empty() {
+            if found.is_empty() && !is_known {
                 consumers.iter().for_each(|consumer| drop(consumer.send(Command::GoOnAt(Vec::new()))));
             }
             let _ = events.send(Event::Recalled(found));

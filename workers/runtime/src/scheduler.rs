@@ -28,6 +28,9 @@ use crate::stops::Stops;
 
 /// How often positions are handed out for a commit, and the figures renewed.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(500);
+/// How often positions are handed out although they have not moved: of two commits on their way while the coordinator changes the
+/// older one may arrive last.
+const COMMIT_AGAIN: Duration = Duration::from_secs(30);
 /// How often the loop looks for records of the retry topic that have become due.
 const TICK: Duration = Duration::from_millis(100);
 /// Pause before reading back is tried again.
@@ -67,7 +70,7 @@ impl<S: Sink> Scheduler<S> {
     /// Runs until the process drops it; the consumers have closed by then.
     pub(crate) async fn run(mut self, mut events: UnboundedReceiver<Event>) {
         let mut tick = tokio::time::interval(TICK);
-        let mut committed = Instant::now();
+        let (mut committed, mut all_committed) = (Instant::now(), Instant::now());
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             tokio::select! {
@@ -82,6 +85,10 @@ impl<S: Sink> Scheduler<S> {
             self.start_what_may_run();
             self.answer_releases();
             if committed.elapsed() >= COMMIT_INTERVAL {
+                if all_committed.elapsed() >= COMMIT_AGAIN {
+                    Source::ALL.into_iter().for_each(|source| self.state.hand_out_again(source));
+                    all_committed = Instant::now();
+                }
                 self.hand_out_positions();
                 self.show();
                 committed = Instant::now();
@@ -114,7 +121,7 @@ impl<S: Sink> Scheduler<S> {
             }
             Event::Ends(source, ends) => self.state.ends(source, &ends),
             Event::OutOfRange(source) => self.look_for_gaps(source),
-            Event::CommitFailed(source) => self.state.commit_failed(source),
+            Event::CommitFailed(source) => self.state.hand_out_again(source),
             Event::Ended(start, ended) => self.ended(start, ended),
             Event::SinkUp => self.stops.sink_up(&self.attempts.gate),
             Event::Control(change) => self.control(change),

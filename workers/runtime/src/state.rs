@@ -337,8 +337,8 @@ impl State {
         moved.collect()
     }
 
-    /// Has every position handed out again, after a commit has failed.
-    pub(crate) fn commit_failed(&mut self, source: Source) {
+    /// Has every position handed out again, such as after a commit has failed.
+    pub(crate) fn hand_out_again(&mut self, source: Source) {
         let ours = self.partitions.iter_mut().filter(|((of, _), _)| *of == source);
         ours.filter_map(|(_, partition)| partition.ledger()).for_each(Ledger::hand_out_again);
     }

@@ -23,3 +23,7 @@ pub mod log;
 pub mod metrics;
 pub mod process;
 pub mod tls;
+
+/// The allocator of every process that links this crate.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

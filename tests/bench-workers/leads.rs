@@ -16,7 +16,7 @@ const WORDS: [&str; 24] = [
 
 /// Makes leads of some persons, one after the other.
 pub(crate) struct Leads {
-    /// One lead of each person; the others differ in id and time.
+    /// One lead of each person; the others differ in id, time and offer. An equal one would be a repeat.
     persons: Vec<AcceptedLead>,
     next: usize,
 }
@@ -35,7 +35,9 @@ impl Iterator for Leads {
     fn next(&mut self) -> Option<AcceptedLead> {
         let lead = &self.persons[self.next % self.persons.len()];
         self.next += 1;
-        Some(AcceptedLead { lead_id: Uuid::now_v7(), received_at: Timestamp::now(), ..lead.clone() })
+        let mut lead = AcceptedLead { lead_id: Uuid::now_v7(), received_at: Timestamp::now(), ..lead.clone() };
+        lead.lead.offer = Personal::line(&format!("Contoso Backup, plan {}", self.next));
+        Some(lead)
     }
 }
 

@@ -18,6 +18,9 @@ use crate::backlog::Backlog;
 use crate::leads::ENDPOINT;
 use crate::sink::Behaviour;
 
+/// The topics that each worker has to itself.
+const ROLES: [&str; 4] = ["outcomes", "retry", "dlq", "control"];
+
 /// Longest wait for anything; far more than it takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -57,11 +60,13 @@ impl Place {
     /// Prepares a worker: a sink with a name of its own, empty topics to write to, a configuration.
     pub(crate) fn prepare(&self, backlog: &Backlog, behaviour: Behaviour, concurrency: usize) -> Setup {
         let sink = self.unique("bench");
-        let [outcomes, retry, dead_letters] = ["outcomes", "retry", "dlq"].map(|role| format!("{sink}.{role}"));
+        let [outcomes, retry, dead_letters, control] = ROLES.map(|role| format!("{sink}.{role}"));
         self.cluster.create_topics(&[&outcomes, &retry, &dead_letters], backlog.partitions, &[]);
+        self.cluster.create_topics(&[&control], 1, &[]);
         let text = format!(
             "[kafka]\nbootstrap = \"{}\"\n\
              [topics]\nleads = \"{}\"\noutcomes = \"{outcomes}\"\nretry = \"{retry}\"\ndead_letters = \"{dead_letters}\"\n\
+             control = \"{control}\"\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n\
              [log]\nlevel = \"error\"\n\
              [worker]\nconcurrency = {concurrency}\n\
@@ -78,8 +83,8 @@ impl Place {
 
     /// Throws away what a worker has written: brokers with many topics get slower.
     pub(crate) fn clear(&self, setup: &Setup) {
-        let [retry, dead_letters] = ["retry", "dlq"].map(|role| format!("{}.{role}", setup.sink));
-        self.delete(&[&setup.outcomes, &retry, &dead_letters]);
+        let topics = ROLES.map(|role| format!("{}.{role}", setup.sink));
+        self.delete(&topics.each_ref().map(String::as_str));
     }
 
     /// Deletes topics.

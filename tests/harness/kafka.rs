@@ -27,7 +27,7 @@ use crate::guarded::Signal;
 use crate::progress::timed;
 use broker::Broker;
 pub(crate) use install::is_fetched;
-pub use records::{Record, produce_at, records_at};
+pub use records::{Record, produce_as_of, produce_at, records_at};
 
 const ADMIN_TIME: Duration = Duration::from_secs(30);
 

@@ -90,29 +90,64 @@ impl Reading {
     }
 }
 
-/// One topic only: the library does not say of which topic a partition's end is.
+/// How far the ends that the library reports are trusted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    /// A broker that has just become the leader may not know yet how far the partition reaches.
+    Doubted,
+    /// The leader knows it.
+    Confirmed,
+}
+
 fn read_topic(
     reader: &Reader,
     topic: &str,
-    mut open: BTreeMap<i32, Span>,
+    partitions: BTreeMap<i32, Span>,
     each: &mut impl FnMut(&BorrowedMessage<'_>),
 ) -> Result<(), KafkaError> {
+    let short = read_to_ends(reader, topic, partitions, Ends::Doubted, each)?;
+    if short.is_empty() {
+        return Ok(());
+    }
+    // Either there is no record in the last offsets, such as a transaction's mark, or the leader did not know of them.
+    let behind = short.iter().map(|(partition, span)| (*partition, Span { from: span.end, end: span.end + 1 })).collect();
+    read_to_ends(reader, topic, behind, Ends::Confirmed, &mut |_| {})?;
+    read_to_ends(reader, topic, short, Ends::Confirmed, each).map(drop)
+}
+
+/// Reads one topic only: the library does not say of which topic a partition's end is. Returns the partitions that ended early.
+fn read_to_ends(
+    reader: &Reader,
+    topic: &str,
+    mut open: BTreeMap<i32, Span>,
+    ends: Ends,
+    each: &mut impl FnMut(&BorrowedMessage<'_>),
+) -> Result<BTreeMap<i32, Span>, KafkaError> {
     let mut assignment = TopicPartitionList::new();
     for (partition, span) in &open {
         assignment.add_partition_offset(topic, *partition, Offset::Offset(span.from))?;
     }
     // Drops what is left of the topic before, its ends included.
     reader.assign(&assignment)?;
-    let mut last = Instant::now();
+    let (mut short, mut last) = (BTreeMap::new(), Instant::now());
     while !open.is_empty() {
         match reader.poll(POLL) {
             Some(Ok(message)) => {
-                each(&message);
-                let (partition, next) = (message.partition(), message.offset() + 1);
-                open.retain(|number, span| *number != partition || next < span.end);
                 last = Instant::now();
+                let Some(span) = open.get_mut(&message.partition()) else { continue };
+                each(&message);
+                span.from = message.offset() + 1;
+                if span.from >= span.end {
+                    open.remove(&message.partition());
+                }
             }
-            Some(Err(KafkaError::PartitionEOF(partition))) => drop(open.remove(&partition)),
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                if let Some(span) = open.remove(&partition)
+                    && ends == Ends::Doubted
+                {
+                    short.insert(partition, span);
+                }
+            }
             Some(Err(error)) => return Err(error),
             None if last.elapsed() > STALLED => {
                 return Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut));
@@ -120,5 +155,5 @@ fn read_topic(
             None => {}
         }
     }
-    Ok(())
+    Ok(short)
 }

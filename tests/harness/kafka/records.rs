@@ -77,13 +77,22 @@ pub fn records_at(bootstrap: &str, topic: &str) -> Vec<Record> {
 /// When the broker does not take it.
 #[track_caller]
 pub fn produce_at(bootstrap: &str, topic: &str, record: &Record) {
+    produce_as_of(bootstrap, topic, record, None);
+}
+
+/// The same, as if it had been written at another time, in milliseconds since 1970.
+///
+/// # Panics
+/// When the broker does not take it.
+#[track_caller]
+pub fn produce_as_of(bootstrap: &str, topic: &str, record: &Record, written: Option<i64>) {
     let mut settings = ClientConfig::new();
     settings.set("bootstrap.servers", bootstrap).set("acks", "all");
     let producer: ThreadedProducer<DefaultProducerContext> = settings.create().expect("the settings are right");
     let empty = OwnedHeaders::new();
     let headers = record.headers.iter().fold(empty, |all, (key, value)| all.insert(Header { key, value: Some(value) }));
     let message = BaseRecord::<[u8], [u8]>::to(topic).partition(record.partition).headers(headers);
-    let message = BaseRecord { key: record.key.as_deref(), payload: record.value.as_deref(), ..message };
+    let message = BaseRecord { key: record.key.as_deref(), payload: record.value.as_deref(), timestamp: written, ..message };
     producer.send(message).map_err(|(error, _)| error).expect("the queue is empty");
     producer.flush(TIME).expect("the broker must answer");
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use leadline_proto::headers::{ATTEMPT, MAYBE_DUPLICATE, REDELIVERY};
+use leadline_proto::retry::{Class, History, Wait};
 use leadline_proto::{Code, Status};
-use leadline_tests::Stack;
-use leadline_tests::kafka::Record;
+use leadline_tests::kafka::{Record, produce_as_of};
 use leadline_tests::smtp::address;
+use leadline_tests::{Stack, eventually};
 use mail_parser::MessageParser;
 
 use super::line::{Line, copies, is_delivered, lead, lead_of, once, own, record, skipped, the_outcome};
@@ -102,4 +104,32 @@ fn drained(record: &Record) -> Record {
     let mut record = record.clone();
     record.headers.push((REDELIVERY.to_owned(), b"1".to_vec()));
     record
+}
+
+/// As a worker does that was frozen with the record, while the next owner of the partition handled the lead.
+pub(super) fn a_retry_record_that_surfaced_late(stack: &Stack) {
+    let contact = own(stack, "late");
+    let line = Line::new(stack, stack.smtp(), "", "", &[("late", &contact)]);
+    let _worker = line.email();
+    let (first, second) = (record(&lead("late", "a", ""), 0), record(&lead("late", "b", ""), 0));
+    line.put(&[first.clone(), second.clone()]);
+    let ids = [first.clone(), second.clone()].map(|record| super::line::id_of(&record).unwrap());
+    line.ended(&ids, PATIENCE);
+    let now = Timestamp::now();
+    let retried = |record: &Record| {
+        let mut headers = super::line::headers(record);
+        let wait = Wait { not_before: now, class: Class::Failed, reason: Code::of("test") };
+        History { round: 1, attempts: 1, ..History::default() }.write(&wait, &mut headers);
+        Record { headers: super::line::list(&headers), ..record.clone() }
+    };
+    let minutes_ago = now.as_millisecond() - 10 * 60 * 1000;
+    produce_as_of(line.bootstrap(), &line.topic("retry"), &retried(&first), Some(minutes_ago));
+    // One that comes at once was written by a worker that holds the lead: it is meant to be sent.
+    produce_as_of(line.bootstrap(), &line.topic("retry"), &retried(&second), None);
+    eventually("the later record is handled", PATIENCE, || {
+        let outcomes = line.outcomes().into_iter().filter(|outcome| outcome.lead_id == ids[1]);
+        (outcomes.count() == 2).then_some(())
+    });
+    let copies = copies(stack.smtp(), &contact);
+    assert_eq!((copies[&ids[0]], copies[&ids[1]]), (1, 2));
 }

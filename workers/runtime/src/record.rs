@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use leadline_platform::kafka::headers;
 use leadline_platform::kafka::rdkafka::message::{BorrowedMessage, Message};
 use leadline_proto::headers::REDELIVERY;
@@ -53,7 +53,12 @@ pub(crate) struct Received {
     pub(crate) known: Known,
     /// The assignment it was taken in.
     pub(crate) tenure: Arc<Tenure>,
+    /// A record of the retry topic that was first seen long after it was written: then.
+    pub(crate) surfaced_late: Option<Timestamp>,
 }
+
+/// A record is seen sooner than this after it was written, unless it waited for an owner, or its writer was frozen with it.
+const SOON: SignedDuration = SignedDuration::from_secs(5);
 
 impl Received {
     /// Copies a message.
@@ -65,6 +70,7 @@ impl Received {
             value: message.payload().map(<[u8]>::to_vec),
             known: Known::Open,
             tenure: Arc::default(),
+            surfaced_late: written(message).filter(|written| source == Source::Retry && is_late(*written, Timestamp::now())),
         }
     }
 
@@ -87,5 +93,27 @@ impl Received {
     /// Whether it was published from a spool, so that its lead may stand twice in the topic.
     pub(crate) fn is_redelivery(&self) -> bool {
         self.slot.source == Source::Leads && self.headers.text(REDELIVERY) == Some("1")
+    }
+}
+
+/// When a message was written; one without a time of its own counts as an old one.
+fn written(message: &BorrowedMessage<'_>) -> Option<Timestamp> {
+    Timestamp::from_millisecond(message.timestamp().to_millis().unwrap_or_default()).ok()
+}
+
+fn is_late(written: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(written) > SOON
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_late_more_than_five_seconds_after_it_was_written() {
+        let written = Timestamp::UNIX_EPOCH;
+        assert!(!is_late(written, written + SignedDuration::from_secs(5)));
+        assert!(is_late(written, written + SignedDuration::from_millis(5001)));
+        assert!(!is_late(written, written - SignedDuration::from_secs(60)), "a clock may be ahead");
     }
 }

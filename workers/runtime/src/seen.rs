@@ -66,6 +66,9 @@ impl Judge {
         if let Known::DeadLettered(code) = &record.known {
             return Judged::GivenUp(code.clone());
         }
+        if let Some(written) = record.surfaced_late {
+            return self.judge_late(record, written).await;
+        }
         // A lead that comes back from the retry topic, or was replayed, is meant to be handled.
         if record.slot.source == Source::Retry || history.replay > 0 {
             return Judged::Open;
@@ -76,6 +79,19 @@ impl Judge {
             Seen::New | Seen::Repeat(_) if record.is_redelivery() => self.judge_redelivery(record, lead, seen).await,
             Seen::New => Judged::Open,
             Seen::Repeat(first) => self.judge_repeat(record, &first).await,
+        }
+    }
+
+    /// A record of the retry topic that surfaced late. If its writer was frozen with it, the next owner of the partition has not
+    /// seen it, and may have handled the lead from the record before.
+    async fn judge_late(&self, record: &Received, written: Timestamp) -> Judged {
+        match self.search(record, written, Duration::ZERO).await {
+            Some(memory) => match memory.judge(&record.headers) {
+                Known::Settled => Judged::Settled,
+                Known::DeadLettered(code) => Judged::GivenUp(code),
+                Known::Open => Judged::Open,
+            },
+            None => Judged::Unknown,
         }
     }
 
@@ -105,21 +121,22 @@ impl Judge {
         }
     }
 
-    /// What stands for the leads of the record's partition that were received since a time.
+    /// What stands for the leads of the record's partition that were received since a time, as it was `fresh` before now at the
+    /// earliest.
     async fn search(&self, record: &Received, since: Timestamp, fresh: Duration) -> Option<Arc<Memory>> {
-        let partition = record.slot.partition;
+        let (partition, asked) = (record.slot.partition, Instant::now());
         // One at a time: those that wait find what the first has read.
         let mut searched = self.searched.lock().await;
         searched.retain(|search| search.at.elapsed() < FRESH);
-        let fits = |search: &&Searched| search.partition == partition && search.since <= since && search.at.elapsed() < fresh;
+        let fits = |search: &&Searched| search.partition == partition && search.since <= since && search.at + fresh >= asked;
         if let Some(search) = searched.iter().find(fits) {
             return Some(search.memory.clone());
         }
-        let recall = self.recall.clone();
+        let (recall, at) = (self.recall.clone(), Instant::now());
         match tokio::task::spawn_blocking(move || recall.search(partition, since)).await {
             Ok(Ok(memory)) => {
                 let memory = Arc::new(memory);
-                searched.push(Searched { partition, since, at: Instant::now(), memory: memory.clone() });
+                searched.push(Searched { partition, since, at, memory: memory.clone() });
                 Some(memory)
             }
             Ok(Err(error)) => {

@@ -115,10 +115,8 @@ impl State {
 
     /// A partition is ours from now on. Nothing of it starts before it is [`State::recalled`].
     pub(crate) fn assigned(&mut self, assigned: &Assigned) -> Arc<Tenure> {
-        let (phase, tenure) = (Phase::Recalling(Vec::new()), Arc::new(Tenure::new(assigned.lease.clone())));
-        let partition =
-            Partition { epoch: assigned.epoch, phase, in_flight: 0, tenure: tenure.clone(), end: 0, first_after_gap: None };
-        self.partitions.insert(assigned.id, partition);
+        let tenure = Arc::new(Tenure::new(assigned.lease.clone()));
+        self.partitions.insert(assigned.id, Partition::new(assigned.epoch, tenure.clone()));
         tenure
     }
 
@@ -168,6 +166,7 @@ impl State {
             return give_up(&record);
         };
         record.tenure = partition.tenure.clone();
+        partition.late.extend(record.surfaced_late.map(|written| (slot.offset, written)));
         match &mut partition.phase {
             Phase::Recalling(waiting) => return waiting.push(record),
             Phase::OutOfRange => return give_up(&record),
@@ -224,6 +223,7 @@ impl State {
                 continue;
             };
             record.tenure = partition.tenure.clone();
+            record.surfaced_late = partition.late.get(&record.slot.offset).copied();
             self.windows.retry.take(record.bytes());
             self.enqueue(Arc::new(record));
         }

@@ -1,6 +1,9 @@
 //! A partition that is ours, as the state keeps it: what is known of its past, and its ledger.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use jiff::Timestamp;
 
 use super::Position;
 use crate::floor::Floor;
@@ -19,6 +22,8 @@ pub(super) struct Partition {
     /// Set when its position is no longer in the topic: the oldest record there is. Nothing more is read until an operator says
     /// where to go on.
     pub(super) first_after_gap: Option<i64>,
+    /// Records that surfaced late, and when they were written: what is read again does not tell.
+    pub(super) late: BTreeMap<i64, Timestamp>,
     /// End of the topic's partition, as it was seen last.
     pub(super) end: i64,
 }
@@ -35,6 +40,12 @@ pub(super) enum Phase {
 }
 
 impl Partition {
+    /// One that was just assigned.
+    pub(super) fn new(epoch: u64, tenure: Arc<Tenure>) -> Self {
+        let phase = Phase::Recalling(Vec::new());
+        Self { epoch, phase, in_flight: 0, tenure, late: BTreeMap::new(), first_after_gap: None, end: 0 }
+    }
+
     /// Its ledger, when its past is known.
     pub(super) fn ledger(&mut self) -> Option<&mut Ledger> {
         match &mut self.phase {
@@ -45,10 +56,12 @@ impl Partition {
 
     /// Drops the memory once it can tell nothing more.
     pub(super) fn forget_what_has_passed(&mut self) {
-        if let Phase::Known { ledger, memory } = &mut self.phase
-            && ledger.is_past_horizon()
-        {
+        let Phase::Known { ledger, memory } = &mut self.phase else { return };
+        if ledger.is_past_horizon() {
             *memory = None;
+        }
+        if let Some(position) = ledger.position() {
+            self.late = self.late.split_off(&position);
         }
     }
 

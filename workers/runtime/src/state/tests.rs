@@ -43,7 +43,15 @@ fn assign(state: &mut State, id: PartitionId, epoch: u64) {
 fn record(offset: i64, epoch: u64, key: u8) -> Received {
     let slot = Slot { source: Source::Leads, partition: 0, epoch, offset };
     let headers = Headers::new().with(CE_ID, lead_id(offset).to_string()).with(CE_SOURCE, "/endpoints/backup");
-    Received { slot, key: Some(vec![key]), headers, value: Some(vec![0; 10]), known: Known::Open, tenure: Arc::default() }
+    Received {
+        slot,
+        key: Some(vec![key]),
+        headers,
+        value: Some(vec![0; 10]),
+        known: Known::Open,
+        tenure: Arc::default(),
+        surfaced_late: None,
+    }
 }
 
 fn lead_id(offset: i64) -> Uuid {
@@ -271,4 +279,22 @@ fn remember(recorded: &[i64]) -> Memory {
         memory.outcome(&sink, &outcome.headers(), &outcome.encode());
     }
     memory
+}
+
+#[test]
+fn what_surfaced_late_is_known_as_such_when_it_is_read_again() {
+    let mut state = state();
+    let retry = (Source::Retry, 0);
+    assigned(&mut state, retry, 1);
+    state.recalled(Recalled { id: retry, epoch: 1, past: Ok(past()) });
+    state.due(time("2026-01-01T00:00:00Z"));
+    let late =
+        Received { surfaced_late: Some(time("2025-12-31T23:00:00Z")), ..waiting(0, "2026-01-01T01:00:00Z", Class::Failed) };
+    take(&mut state, late);
+    take(&mut state, waiting(1, "2026-01-01T01:00:00Z", Class::Failed));
+    let slots = state.due(time("2026-01-01T02:00:00Z"));
+    fetch(&mut state, &slots);
+    let mut started =
+        std::iter::from_fn(|| state.start_next()).map(|start| (start.record.slot.offset, start.record.surfaced_late));
+    assert_eq!(started.next(), Some((0, Some(time("2025-12-31T23:00:00Z")))));
 }

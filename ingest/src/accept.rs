@@ -1,5 +1,7 @@
 //! From an admitted request to the answer 202: parse, wrap with the receipt, make durable.
 
+use std::sync::Arc;
+
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use jiff::Timestamp;
@@ -10,17 +12,17 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::config::Ingest as Config;
+use crate::durable::{Durability, Keeper};
 use crate::metrics::IngestMetrics;
 use crate::problem::Problem;
-use crate::publish::{Durability, Publisher};
 use crate::{admit, body};
 
 /// What every request is handled with.
 pub(crate) struct Intake {
-    pub(crate) config: Config,
+    pub(crate) config: Arc<Config>,
     pub(crate) endpoints: Endpoints,
     pub(crate) hasher: PersonHasher,
-    pub(crate) publisher: Publisher,
+    pub(crate) keeper: Keeper,
     pub(crate) metrics: IngestMetrics,
 }
 
@@ -52,7 +54,7 @@ async fn receive(request: &HttpRequest, payload: Payload, intake: &Intake) -> Re
     let (name, endpoint) = admit::admit(request, &intake.endpoints)?;
     let body = body::read(request, payload, intake.config.body_limit, intake.config.body_timeout).await?;
     let lead = read_lead(intake, &name, endpoint, &body)?;
-    let durable = intake.publisher.publish(&lead, &intake.config).await?;
+    let durable = intake.keeper.keep(&lead).await?;
     let test = lead.kind() == LeadKind::Test;
     intake.metrics.accepted.with_label_values(&[name.as_str(), lead.kind().as_str(), durable.as_str()]).inc();
     tracing::debug!(lead_id = %lead.lead_id, endpoint = %name, kind = lead.kind().as_str(), durable = durable.as_str(), "accepted");

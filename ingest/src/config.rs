@@ -3,6 +3,7 @@
 //! Endpoints and topics are shared with the workers and stand in `proto`.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use leadline_platform::config::{ConfigError, Settings};
@@ -35,6 +36,25 @@ pub struct Ingest {
     /// What `Retry-After` says then.
     #[serde(with = "humantime_serde")]
     pub retry_after: Duration,
+    /// Where leads are kept while Kafka is away.
+    pub spool: Spool,
+}
+
+/// `[ingest.spool]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spool {
+    /// A folder of its own on a local disk. Empty: there is no spool, and leads are refused while Kafka is away.
+    folder: PathBuf,
+    /// Bytes of leads that it may hold; the file may need twice as much.
+    pub limit: usize,
+}
+
+impl Spool {
+    /// The folder, if there is to be a spool.
+    pub fn folder(&self) -> Option<&Path> {
+        Some(self.folder.as_path()).filter(|folder| !folder.as_os_str().is_empty())
+    }
 }
 
 impl Ingest {
@@ -54,6 +74,10 @@ impl Ingest {
             let why =
                 format!("a lead of this size may not fit into a record of {most} bytes; take at most {}", (most - 8192) / 3);
             return Err(ConfigError::invalid("ingest.body_limit", why));
+        }
+        if ingest.spool.limit < most {
+            let why = format!("one lead may be larger; allow {most} bytes or more");
+            return Err(ConfigError::invalid("ingest.spool.limit", why));
         }
         Ok(ingest)
     }

@@ -11,12 +11,30 @@ leadline_platform::metrics! {
             ["http_request_method", "http_route", "http_response_status_code"],
             leadline_platform::metrics::CALL_SECONDS
         ),
-        /// Leads accepted, by endpoint, kind (customer, test, do_not_contact, blank) and where they are durable (kafka, memory).
+        /// Leads accepted, by endpoint, kind (customer, test, do_not_contact, blank) and where they are durable (kafka, spool, memory).
         pub accepted: Counter("leadline_ingest_accepted_total", ["endpoint", "kind", "durable"]),
         /// Requests refused, by reason: the last part of the problem's type.
         pub refused: Counter("leadline_ingest_refused_total", ["reason"]),
         /// Records handed to Kafka, by topic and result (ok, error).
         pub produced: Counter("leadline_produce_records_total", ["topic", "result"]),
+        /// Leads that were to be written to the spool, by result (ok, full, error).
+        pub spooled: Counter("leadline_spool_writes_total", ["result"]),
+        /// Records of the spool handed to Kafka, by result (ok, refused, error).
+        pub drained: Counter("leadline_spool_drained_total", ["result"]),
+        /// Leads in the spool that wait for Kafka.
+        pub spool_entries: Gauge("leadline_spool_entries", []),
+        /// Bytes of all leads in the spool.
+        pub spool_bytes: Gauge("leadline_spool_bytes", []),
+        /// Bytes that the spool may hold; 0 means there is none.
+        pub spool_limit: Gauge("leadline_spool_limit_bytes", []),
+        /// When the oldest lead came that waits in the spool, in seconds since 1970; 0 without one.
+        pub spool_oldest: Gauge("leadline_spool_oldest_timestamp_seconds", []),
+        /// Leads in the spool that Kafka has refused for good: somebody has to look at them.
+        pub spool_refused: Gauge("leadline_spool_refused_entries", []),
+        /// Damaged files of the spool that were found since the start; they are kept beside the new one.
+        pub spool_damaged: Gauge("leadline_spool_damaged_files", []),
+        /// 1 when a lead can be written to the spool now.
+        pub spool_usable: Gauge("leadline_spool_usable", []),
         /// Records that wait for Kafka's acknowledgement.
         pub queue: Gauge("leadline_producer_queue_records", []),
         /// Records that may wait at the most.
@@ -46,10 +64,12 @@ pub const REASONS: [&str; 12] = [
 
 impl IngestMetrics {
     /// Creates every series at 0, so that a first refusal is seen as an increase.
-    pub(crate) fn start_at_zero<'a>(&self, endpoints: impl Iterator<Item = &'a EndpointName>, topic: &str, durable: &str) {
+    pub(crate) fn start_at_zero<'a>(&self, endpoints: impl Iterator<Item = &'a EndpointName>, topic: &str, durable: &[&str]) {
         for endpoint in endpoints {
             for kind in ["customer", "test", "do_not_contact", "blank"] {
-                self.accepted.with_label_values(&[endpoint.as_str(), kind, durable]);
+                for durable in durable {
+                    self.accepted.with_label_values(&[endpoint.as_str(), kind, durable]);
+                }
             }
         }
         for reason in REASONS {
@@ -57,6 +77,12 @@ impl IngestMetrics {
         }
         for result in ["ok", "error"] {
             self.produced.with_label_values(&[topic, result]);
+        }
+        for result in ["ok", "full", "error"] {
+            self.spooled.with_label_values(&[result]);
+        }
+        for result in ["ok", "refused", "error"] {
+            self.drained.with_label_values(&[result]);
         }
     }
 }

@@ -16,13 +16,18 @@ use leadline_proto::config::{Endpoints, Topics};
 use leadline_proto::keys::PersonHasher;
 use leadline_proto::topics::Topic;
 use secrecy::ExposeSecret;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::accept::{self, Intake};
 use crate::config::Ingest as Config;
+use crate::durable::{Durability, Keeper};
 use crate::metrics::IngestMetrics;
 use crate::problem::Problem;
 use crate::publish::{Capacity, Publisher};
-use crate::topic_check;
+use crate::spool::Spool;
+use crate::spool::drain::Drainer;
+use crate::{spool_watch, topic_check};
 
 const ROUTE: &str = "/v1/leads/{endpoint}";
 /// Time for the head of a request to arrive.
@@ -37,7 +42,17 @@ pub struct Ingest {
     /// The public address.
     pub address: SocketAddr,
     producer: Producer,
-    ended: tokio::task::JoinHandle<std::io::Result<()>>,
+    ended: JoinHandle<std::io::Result<()>>,
+    drain: Option<Drain>,
+}
+
+/// The spool while it is drained.
+struct Drain {
+    spool: Spool,
+    task: JoinHandle<()>,
+    /// To be cancelled once nothing comes into the spool any more.
+    last: CancellationToken,
+    limit: Duration,
 }
 
 impl Ingest {
@@ -47,7 +62,7 @@ impl Ingest {
     /// # Errors
     /// [`Fatal`] when the configuration is bad or the address cannot be bound.
     pub fn start(process: &Process, capacity: Option<Arc<dyn Capacity>>) -> Result<Self, Fatal> {
-        let config = Config::read(&process.settings)?;
+        let config = Arc::new(Config::read(&process.settings)?);
         let endpoints: Endpoints = process.settings.section("endpoints")?;
         let topics: Topics = process.settings.section("topics")?;
         let topic = topics.name(&Topic::Leads);
@@ -56,13 +71,19 @@ impl Ingest {
         let observer = capacity.clone().map(|capacity| capacity as Arc<dyn DeliveryObserver>);
         let producer = Producer::new(client, observer).map_err(Fatal::usage)?;
         let hasher = PersonHasher::new(config.person_key.expose_secret().as_bytes());
+        let spool = match config.spool.folder().filter(|_| capacity.is_none()) {
+            Some(folder) => Some(Spool::open(folder, config.spool.limit).map_err(Fatal::internal)?),
+            None => None,
+        };
         let publisher = Publisher { producer, capacity, topic, metrics: metrics.clone() };
-        let intake = Intake { config, endpoints, hasher, publisher, metrics };
+        let keeper = Keeper { publisher, spool, config: config.clone(), metrics: metrics.clone() };
+        let intake = Intake { config, endpoints, hasher, keeper, metrics };
         intake.watch(process);
         serve(process, intake)
     }
 
-    /// Completes when the process has begun to stop, open requests are answered, and every record is acknowledged or failed.
+    /// Completes when the process has begun to stop, open requests are answered, every record is acknowledged or failed, and the
+    /// spool is empty or Kafka takes nothing of it.
     pub async fn stopped(self) {
         match self.ended.await {
             Ok(Ok(())) => {}
@@ -70,7 +91,37 @@ impl Ingest {
             Err(error) => tracing::error!(%error, "the server ended early"),
         }
         if !self.producer.flush(FLUSH_LIMIT).await {
-            tracing::error!("some records were not acknowledged; their senders were not told that they were accepted");
+            tracing::error!("some records were not acknowledged; their senders were told so, or they are in the spool");
+        }
+        if let Some(drain) = self.drain {
+            drain.finish().await;
+        }
+    }
+}
+
+impl Drain {
+    fn start(intake: &Intake, process: &Process) -> Option<Self> {
+        let Keeper { publisher, spool, metrics, .. } = &intake.keeper;
+        let spool = spool.clone()?;
+        let drained = metrics.drained.clone();
+        let drainer = Drainer {
+            spool: spool.clone(),
+            producer: publisher.producer.clone(),
+            topic: publisher.topic.clone(),
+            count: Box::new(move |result, count| drained.with_label_values(&[result]).inc_by(count as u64)),
+        };
+        let last = CancellationToken::new();
+        let task = tokio::spawn(drainer.run(last.clone().cancelled_owned()));
+        Some(Self { spool, task, last, limit: process.lifecycle.drain() })
+    }
+
+    async fn finish(self) {
+        self.last.cancel();
+        // What it does not publish now is published at the next start.
+        let _ = tokio::time::timeout(self.limit, self.task).await;
+        let entries = self.spool.figures().entries;
+        if entries > 0 {
+            tracing::warn!(entries, "leads stay in the spool until the next start, or `leadline spool drain`");
         }
     }
 }
@@ -78,23 +129,29 @@ impl Ingest {
 impl Intake {
     /// Creates every series, and looks at Kafka from the side from now on.
     fn watch(&self, process: &Process) {
-        let Self { publisher, metrics, .. } = self;
+        let Self { keeper: Keeper { publisher, spool, .. }, metrics, .. } = self;
         if self.endpoints.is_empty() {
             tracing::warn!("there is no endpoint: `leadline endpoint new NAME` makes one");
         }
-        metrics.start_at_zero(self.endpoints.keys(), &publisher.topic, publisher.durability().as_str());
+        let durable: &[_] = match spool {
+            Some(_) => &[Durability::Kafka.as_str(), Durability::Spool.as_str()],
+            None => &[publisher.durability().as_str()],
+        };
+        metrics.start_at_zero(self.endpoints.keys(), &publisher.topic, durable);
         if publisher.capacity.is_none() {
             let (kafka, largest) = (process.sections.kafka.clone(), self.config.largest_message());
             tokio::spawn(topic_check::run(kafka, publisher.topic.clone(), largest, metrics.clone()));
         }
-        let durable = process.health.condition("ingest: Kafka answers and has the topic of leads");
-        tokio::spawn(watch_kafka(publisher.producer.clone(), publisher.topic.clone(), durable, metrics.clone()));
+        let durable = process.health.condition("ingest: Kafka answers and has the topic of leads, or the spool can be used");
+        spool_watch::start(spool.clone(), self.config.spool.limit, metrics.clone());
+        tokio::spawn(watch_kafka(publisher.producer.clone(), publisher.topic.clone(), spool.clone(), durable, metrics.clone()));
     }
 }
 
 fn serve(process: &Process, intake: Intake) -> Result<Ingest, Fatal> {
     let listen = intake.config.listen;
-    let producer = intake.publisher.producer.clone();
+    let producer = intake.keeper.publisher.producer.clone();
+    let drain = Drain::start(&intake, process);
     let intake = web::Data::new(intake);
     let server = HttpServer::new(move || {
         App::new()
@@ -113,7 +170,7 @@ fn serve(process: &Process, intake: Intake) -> Result<Ingest, Fatal> {
     let server = server.run();
     tokio::spawn(stop_with(process.lifecycle.clone(), server.handle()));
     tracing::info!(%address, "ingest open");
-    Ok(Ingest { address, producer, ended: tokio::spawn(server) })
+    Ok(Ingest { address, producer, ended: tokio::spawn(server), drain })
 }
 
 async fn stop_with(lifecycle: leadline_platform::lifecycle::Lifecycle, server: ServerHandle) {
@@ -152,15 +209,18 @@ fn method(method: &str) -> &'static str {
 }
 
 /// Keeps the readiness and the figures of the producer up to date.
-async fn watch_kafka(producer: Producer, topic: String, durable: Condition, metrics: IngestMetrics) {
+async fn watch_kafka(producer: Producer, topic: String, spool: Option<Spool>, durable: Condition, metrics: IngestMetrics) {
     metrics.queue_limit.with_label_values(NO_LABELS).set(settings::PRODUCER_QUEUE_RECORDS);
+    durable.set(spool.as_ref().is_some_and(|spool| spool.figures().usable));
     loop {
         let (client, name) = (producer.clone(), topic.clone());
         let answered = tokio::task::spawn_blocking(move || client.partitions(&name, KAFKA_CHECK)).await;
-        durable.set(matches!(answered, Ok(Ok(_))));
+        let answers = matches!(answered, Ok(Ok(_)));
+        let usable = spool.as_ref().is_some_and(|spool| spool.figures().usable);
+        durable.set(answers || usable);
         let queued = u32::try_from(producer.in_flight()).unwrap_or(u32::MAX);
         metrics.queue.with_label_values(NO_LABELS).set(f64::from(queued));
-        let pause = if durable.holds() { KAFKA_CHECK } else { KAFKA_CHECK / 20 };
+        let pause = if answers { KAFKA_CHECK } else { KAFKA_CHECK / 20 };
         tokio::time::sleep(pause).await;
     }
 }

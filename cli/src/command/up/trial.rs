@@ -75,6 +75,7 @@ pub(super) fn settings(file: Option<&Path>, folder: &DataFolder, secrets: &Secre
     if given.section::<String>("ingest.person_key")?.is_empty() {
         preset += &format!("[ingest]\nperson_key = {:?}\n", secrets.person_key);
     }
+    preset += &format!("[ingest.spool]\nfolder = {:?}\n", folder.path("spool").display().to_string());
     if given.names("endpoints").is_empty() {
         let hash = String::from(TokenHash::of(&secrets.token));
         preset += &format!("[endpoints.{ENDPOINT}]\ntokens = [{hash:?}]\ncontacts = \"sales@contoso.example\"\n");

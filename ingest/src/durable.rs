@@ -1,0 +1,155 @@
+//! When a lead counts as durable: Kafka has acknowledged it, or the spool has synced it. Then, and only then, the answer is 202.
+//!
+//! Kafka comes first. A lead that it misses goes into the spool, and so do those that come after it, until Kafka acknowledges
+//! something of the spool; so only those wait who were there at the first miss. A person with a lead in the spool queues behind it.
+
+use std::sync::Arc;
+
+use leadline_platform::kafka::{PublishError, Record};
+use leadline_proto::AcceptedLead;
+use serde::Serialize;
+use tokio::task::JoinHandle;
+
+use crate::config::Ingest as Config;
+use crate::metrics::IngestMetrics;
+use crate::problem::Problem;
+use crate::publish::{Full, Publisher};
+use crate::spool::Spool;
+
+/// Where an accepted lead is safe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// In Kafka, on every in-sync replica.
+    Kafka,
+    /// Synced to the local disk; it will be published.
+    Spool,
+    /// In the memory of the embedded broker, until it stops.
+    Memory,
+}
+
+impl Durability {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Kafka, Self::Spool, Self::Memory];
+
+    /// The word as it stands in the receipt.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Kafka => "kafka",
+            Self::Spool => "spool",
+            Self::Memory => "memory",
+        }
+    }
+}
+
+/// Makes leads durable.
+#[derive(Clone)]
+pub(crate) struct Keeper {
+    pub(crate) publisher: Publisher,
+    /// Without one, a lead that Kafka misses is refused.
+    pub(crate) spool: Option<Spool>,
+    pub(crate) config: Arc<Config>,
+    pub(crate) metrics: IngestMetrics,
+}
+
+/// What Kafka said of a record, in time.
+enum Heard {
+    Acknowledged,
+    /// It refuses this record for good.
+    Refused,
+    /// Nothing good; the record may be acknowledged later, which the task will know.
+    Missed(&'static str, Option<JoinHandle<bool>>),
+}
+
+impl Keeper {
+    /// Makes a lead durable and says where.
+    ///
+    /// # Errors
+    /// When it is too large, or can be kept nowhere now.
+    pub(crate) async fn keep(&self, lead: &AcceptedLead) -> Result<Durability, Problem> {
+        let record = self.publisher.record(lead);
+        if record.value.as_ref().map_or(0, Vec::len) > self.config.largest_message() {
+            return Err(Problem::TooLarge { limit: self.config.body_limit });
+        }
+        let (this, key) = (self.clone(), lead.person.clone());
+        // On a task of its own: a sender that hangs up does not end it half-way.
+        let kept = tokio::spawn(async move { this.keep_record(Arc::new(record), key.as_str()).await });
+        kept.await.unwrap_or_else(|_| Err(self.unavailable("the lead could not be handled")))
+    }
+
+    async fn keep_record(&self, record: Arc<Record>, person: &str) -> Result<Durability, Problem> {
+        if let Some(spool) = &self.spool
+            && (spool.is_kafka_away() || spool.holds(person))
+            && self.into_spool(spool, &record).await.is_some()
+        {
+            return Ok(Durability::Spool);
+        }
+        match self.ask_kafka(&record).await? {
+            Heard::Acknowledged => Ok(self.publisher.durability()),
+            Heard::Refused => self.keep_refused(&record).await,
+            Heard::Missed(why, late) => self.keep_missed(&record, why, late).await,
+        }
+    }
+
+    async fn ask_kafka(&self, record: &Arc<Record>) -> Result<Heard, Problem> {
+        let full =
+            |_: Full| self.unavailable("the embedded broker of this trial is full; wait for deliveries, or start with --kafka");
+        let mut publishing = self.publisher.publish(record.clone()).map_err(full)?;
+        let missed = |why, late| Ok(Heard::Missed(why, late));
+        match tokio::time::timeout(self.config.publish_deadline, &mut publishing).await {
+            Ok(Ok(Ok(_acked))) => Ok(Heard::Acknowledged),
+            Ok(Ok(Err(PublishError::Refused(_)))) => Ok(Heard::Refused),
+            Ok(Ok(Err(PublishError::QueueFull))) => missed("more leads arrive than Kafka takes", None),
+            Ok(Ok(Err(PublishError::Unacknowledged(_))) | Err(_)) => missed("Kafka has not acknowledged the lead", None),
+            Err(_) => {
+                let late = tokio::spawn(async move { matches!(publishing.await, Ok(Ok(_))) });
+                missed("Kafka has not acknowledged the lead in time", Some(late))
+            }
+        }
+    }
+
+    async fn keep_missed(
+        &self,
+        record: &Record,
+        why: &'static str,
+        late: Option<JoinHandle<bool>>,
+    ) -> Result<Durability, Problem> {
+        let Some(spool) = &self.spool else { return Err(self.unavailable(why)) };
+        let Some(number) = self.into_spool(spool, record).await else { return Err(self.unavailable(why)) };
+        spool.kafka_missed();
+        if let Some(late) = late {
+            let spool = spool.clone();
+            tokio::spawn(async move {
+                if late.await.unwrap_or(false) {
+                    spool.remove(vec![number]);
+                    spool.kafka_answered();
+                }
+            });
+        }
+        Ok(Durability::Spool)
+    }
+
+    /// Kafka will never take this one. Its sender has done nothing wrong, so somebody has to look at it here.
+    async fn keep_refused(&self, record: &Record) -> Result<Durability, Problem> {
+        let refused = || self.unavailable("Kafka refuses the record");
+        let spool = self.spool.as_ref().ok_or_else(refused)?;
+        spool.append_refused(record).await.map_err(|_| refused())?;
+        tracing::error!("Kafka refuses a lead; it is kept apart in the spool: `leadline spool show`");
+        Ok(Durability::Spool)
+    }
+
+    async fn into_spool(&self, spool: &Spool, record: &Record) -> Option<u64> {
+        let written = spool.append(record).await;
+        let result = match &written {
+            Ok(_) => "ok",
+            Err(crate::spool::NotSpooled::Full) => "full",
+            Err(crate::spool::NotSpooled::Unusable) => "error",
+        };
+        self.metrics.spooled.with_label_values(&[result]).inc();
+        written.ok()
+    }
+
+    fn unavailable(&self, why: &'static str) -> Problem {
+        Problem::Unavailable { retry_after: self.config.retry_after.as_secs(), why }
+    }
+}

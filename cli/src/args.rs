@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use leadline_platform::process::{Exit, Fatal};
 
-use crate::command::{audit, config, dead_letters, endpoint, hold, release, send, topics, up};
+use crate::command::{audit, config, dead_letters, endpoint, hold, release, send, spool, topics, up};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -40,6 +40,9 @@ enum Command {
     Hold(hold::Args),
     /// Let go what is held back, or what a brake has stopped
     Release(release::Args),
+    /// Look at a spool that no ingest uses, and publish it
+    #[command(subcommand)]
+    Spool(spool::Command),
     /// Make the URL that is entered in Partner Center
     #[command(subcommand)]
     Endpoint(endpoint::Command),
@@ -75,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::DeadLetters(args) => dead_letters::run(&args, file),
         Command::Hold(args) => hold::run(&args, file),
         Command::Release(args) => release::run(&args, file),
+        Command::Spool(command) => spool::run(&command, file),
         Command::Endpoint(command) => endpoint::run(&command, file),
         Command::Config(command) => config::run(&command, file),
         Command::Topics(command) => topics::run(&command, file),

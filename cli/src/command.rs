@@ -9,6 +9,7 @@ pub(crate) mod hold;
 pub(crate) mod release;
 pub(crate) mod send;
 mod site;
+pub(crate) mod spool;
 pub(crate) mod topics;
 pub(crate) mod up;
 

@@ -80,7 +80,7 @@ impl Keeper {
     async fn keep_record(&self, record: Arc<Record>, person: &str) -> Result<Durability, Problem> {
         if let Some(spool) = &self.spool
             && (spool.is_kafka_away() || spool.holds(person))
-            && self.into_spool(spool, &record).await.is_some()
+            && self.spool(spool, &record).await.is_some()
         {
             return Ok(Durability::Spool);
         }
@@ -115,7 +115,7 @@ impl Keeper {
         late: Option<JoinHandle<bool>>,
     ) -> Result<Durability, Problem> {
         let Some(spool) = &self.spool else { return Err(self.unavailable(why)) };
-        let Some(number) = self.into_spool(spool, record).await else { return Err(self.unavailable(why)) };
+        let Some(number) = self.spool(spool, record).await else { return Err(self.unavailable(why)) };
         spool.kafka_missed();
         if let Some(late) = late {
             let spool = spool.clone();
@@ -138,7 +138,7 @@ impl Keeper {
         Ok(Durability::Spool)
     }
 
-    async fn into_spool(&self, spool: &Spool, record: &Record) -> Option<u64> {
+    async fn spool(&self, spool: &Spool, record: &Record) -> Option<u64> {
         let written = spool.append(record).await;
         let result = match &written {
             Ok(_) => "ok",

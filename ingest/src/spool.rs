@@ -23,6 +23,7 @@ mod store;
 mod tests;
 mod writer;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
@@ -75,6 +76,8 @@ struct Shared {
     /// Kafka has missed a lead and has acknowledged nothing since.
     away: AtomicBool,
     damaged: AtomicU64,
+    /// Why it cannot be used.
+    failure: Mutex<Option<String>>,
 }
 
 impl Shared {
@@ -82,8 +85,14 @@ impl Shared {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set_usable(&self, usable: bool) {
-        self.usable.store(usable, Ordering::Release);
+    fn usable(&self) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.usable.store(true, Ordering::Release);
+    }
+
+    fn unusable(&self, why: impl fmt::Display) {
+        self.usable.store(false, Ordering::Release);
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_string());
     }
 }
 
@@ -115,6 +124,7 @@ impl Spool {
             usable: AtomicBool::new(false),
             away: AtomicBool::new(false),
             damaged: AtomicU64::new(0),
+            failure: Mutex::default(),
         });
         let (ops, asked) = mpsc::channel();
         let mut writer = Writer::new(disk, shared.clone());
@@ -207,6 +217,17 @@ impl Spool {
     /// Kafka has acknowledged something.
     pub fn kafka_answered(&self) {
         self.shared.away.store(false, Ordering::Release);
+    }
+
+    /// Why nothing can be written now, if that is so.
+    pub fn failure(&self) -> Option<String> {
+        self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What lies here once everything that was asked for so far is done.
+    pub async fn settled_figures(&self) -> Figures {
+        self.read(Vec::new()).await;
+        self.figures()
     }
 
     /// What lies here now.

@@ -14,10 +14,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(crate) fn start(spool: Option<Spool>, limit: usize, metrics: IngestMetrics) {
     set(&metrics.spool_limit, spool.as_ref().map_or(0, |_| limit));
     let Some(spool) = spool else { return show(&metrics, None) };
+    show(&metrics, Some(spool.figures()));
     tokio::spawn(async move {
         loop {
-            show(&metrics, Some(spool.figures()));
             tokio::time::sleep(PAUSE).await;
+            show(&metrics, Some(spool.figures()));
         }
     });
 }

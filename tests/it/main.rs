@@ -13,6 +13,7 @@ mod reading;
 mod readme;
 mod refusals;
 mod retries;
+mod spool;
 mod support;
 mod tidy;
 
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
     dead_letters::tests(&mut suite);
     reading::tests(&mut suite);
     hygiene::tests(&mut suite);
+    spool::tests(&mut suite);
     lessons::tests(&mut suite);
     readme::tests(&mut suite);
     crash::tests(&mut suite);

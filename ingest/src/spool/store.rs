@@ -30,11 +30,11 @@ pub(crate) enum StoreError {
 
 impl<E: Into<redb::Error>> From<E> for StoreError {
     fn from(error: E) -> Self {
-        match error.into() {
-            redb::Error::DatabaseAlreadyOpen => Self::InUse,
-            redb::Error::Corrupted(what) => Self::Corrupt(what),
-            error => Self::Disk(error),
+        let error = error.into();
+        if let redb::Error::Corrupted(what) = error {
+            return Self::Corrupt(what);
         }
+        if matches!(error, redb::Error::DatabaseAlreadyOpen) { Self::InUse } else { Self::Disk(error) }
     }
 }
 
@@ -142,11 +142,13 @@ impl Store {
 
 /// A file that is no database of redb is damaged like one whose checksums are wrong.
 fn open_error(error: DatabaseError) -> StoreError {
-    match error {
-        DatabaseError::Storage(StorageError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
-            StoreError::Corrupt(error.to_string())
-        }
-        DatabaseError::UpgradeRequired(version) => StoreError::Corrupt(format!("it has version {version}")),
-        error => error.into(),
+    if let DatabaseError::Storage(StorageError::Io(error)) = &error
+        && error.kind() == std::io::ErrorKind::InvalidData
+    {
+        return StoreError::Corrupt(error.to_string());
     }
+    if let DatabaseError::UpgradeRequired(version) = error {
+        return StoreError::Corrupt(format!("it has version {version}"));
+    }
+    error.into()
 }

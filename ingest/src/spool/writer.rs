@@ -93,16 +93,19 @@ impl<D: Disk> Writer<D> {
                 tracing::info!(entries = self.shared.index().len(), "the spool is open");
             }
             Err(error) => {
-                self.shared.set_usable(false);
+                self.shared.unusable(&error);
                 tracing::error!(%error, "the spool cannot be used; trying again. While Kafka is away leads are refused");
             }
         }
     }
 
     fn look_for_room(&mut self) {
-        if self.store.is_some() {
-            self.full = self.full && !self.disk.reserve();
-            self.shared.set_usable(!self.full);
+        // What was given back is for what has to be removed first.
+        if self.store.is_some() && self.gone.is_empty() && self.refused.is_empty() {
+            self.full = !self.disk.reserve() && self.full;
+            if !self.full {
+                self.shared.usable();
+            }
         }
     }
 
@@ -208,10 +211,10 @@ impl<D: Disk> Writer<D> {
                 self.compact_if_empty();
             }
             Err(error) => {
-                appended.into_iter().for_each(|one| self.fail(one.noted, one.reply));
                 self.full = true;
                 self.disk.release();
                 self.broken::<()>(&error);
+                appended.into_iter().for_each(|one| self.fail(one.noted, one.reply));
             }
         }
     }
@@ -242,7 +245,7 @@ impl<D: Disk> Writer<D> {
     fn broken<T>(&mut self, error: &StoreError) -> Option<T> {
         tracing::error!(%error, "the spool has failed");
         self.store = None;
-        self.shared.set_usable(false);
+        self.shared.unusable(error);
         None
     }
 

@@ -188,6 +188,15 @@ url = "{crm_url}"
         self.start("ingest", &Binaries::built().ingest(), &[])
     }
 
+    /// The same with other settings in its environment.
+    pub(crate) fn start_ingest_with(&self, settings: &[(&str, &str)]) -> Running {
+        let mut command = self.command(&Binaries::built().ingest(), &[]);
+        command.envs(settings.iter().copied());
+        let running = self.spawn_command("ingest", command);
+        running.wait_until_ready();
+        running
+    }
+
     /// Starts an e-mail worker and waits until it is ready.
     pub(crate) fn start_email(&self) -> Running {
         self.start("email", &Binaries::built().email(), &["--sink", &self.email_sink])

@@ -43,7 +43,8 @@ struct State {
     synced_names: BTreeMap<String, usize>,
     failing: Failing,
     released: bool,
-    /// Operations until the kill.
+    /// Operations so far, and at the kill.
+    done: usize,
     life: Option<usize>,
 }
 
@@ -58,10 +59,13 @@ pub(super) struct FakeFile {
 }
 
 impl FakeDisk {
-    /// A disk whose process is killed after some operations; after them nothing reaches it.
-    pub(super) fn killed_after(seed: u64) -> Self {
-        let life = StdRng::seed_from_u64(seed).random_range(40..900);
-        Self(Arc::new(Mutex::new(State { life: Some(life), ..State::default() })))
+    /// A disk whose process is killed after so many operations; after them nothing reaches it.
+    pub(super) fn killed_after(operations: usize) -> Self {
+        Self(Arc::new(Mutex::new(State { life: Some(operations), ..State::default() })))
+    }
+
+    pub(super) fn operations(&self) -> usize {
+        self.state().done
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -71,11 +75,9 @@ impl FakeDisk {
     /// One operation; fails after the kill.
     fn step(&self, changes: bool) -> io::Result<MutexGuard<'_, State>> {
         let mut state = self.state();
-        if let Some(life) = &mut state.life {
-            *life = life.saturating_sub(1);
-            if *life == 0 {
-                return Err(io::Error::other("killed"));
-            }
+        state.done += 1;
+        if state.life.is_some_and(|life| state.done > life) {
+            return Err(io::Error::other("killed"));
         }
         match state.failing {
             Failing::Always => Err(ErrorKind::ReadOnlyFilesystem.into()),

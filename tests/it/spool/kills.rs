@@ -1,0 +1,112 @@
+//! Ingest killed again and again under load, often while Kafka is away. `LEADLINE_TEST_KILLS=100` makes it a long run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use leadline_tests::Stack;
+use serde_json::{Value, json};
+
+use super::{Site, poster, until_drained};
+
+const SENDERS: usize = 16;
+/// Persons of each sender: a sender waits for each answer, so their order is known.
+const PERSONS: usize = 7;
+
+fn body(number: usize) -> String {
+    let person = format!("p{}-{}", number % SENDERS, number / SENDERS % PERSONS);
+    json!({"UserDetails": {"LastName": number.to_string(), "Email": format!("{person}@contoso.example")}}).to_string()
+}
+
+pub(super) fn killed_again_and_again(stack: &Stack) {
+    #[allow(clippy::disallowed_methods, reason = "how long the test runs is no configuration of the product")]
+    let kills: u64 = std::env::var("LEADLINE_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(10);
+    let site = Site::new(stack, "");
+    let (over, tried, up) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicBool::new(false));
+    let accepted = Mutex::new(Vec::new());
+    let (mut kills_away, mut time_up) = (0, Duration::ZERO);
+    thread::scope(|scope| {
+        for sender in 0..SENDERS {
+            let (site, over, tried, up, accepted) = (&site, &over, &tried, &up, &accepted);
+            scope.spawn(move || {
+                for number in (sender..).step_by(SENDERS).take_while(|_| !over.load(Ordering::Acquire)) {
+                    while !up.load(Ordering::Acquire) && !over.load(Ordering::Acquire) {
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                    tried.fetch_max(number, Ordering::AcqRel);
+                    if let Some(one) = poster::one(&site.product, number, body(number)) {
+                        accepted.lock().unwrap().push(one);
+                    }
+                }
+            });
+        }
+        let mut is_away = false;
+        for kill in 0..kills {
+            let mut ingest = site.ingest();
+            up.store(true, Ordering::Release);
+            let started = Instant::now();
+            // Every moment between the first lead and a second later is hit in the course of the run.
+            let life = Duration::from_millis(100 + kill * 379 % 900);
+            if kill % 2 == 0 {
+                thread::sleep(life / 3);
+                if is_away {
+                    site.back()
+                } else {
+                    site.away()
+                }
+                is_away = !is_away;
+                thread::sleep(life - life / 3);
+            } else {
+                thread::sleep(life);
+            }
+            ingest.process.kill();
+            up.store(false, Ordering::Release);
+            time_up += started.elapsed();
+            kills_away += u32::from(is_away);
+        }
+        if is_away {
+            site.back();
+        }
+        over.store(true, Ordering::Release);
+    });
+    let ingest = site.ingest();
+    until_drained(&ingest);
+    let accepted = accepted.into_inner().unwrap();
+    let mut copies = BTreeMap::<String, Vec<usize>>::new();
+    for record in site.leads() {
+        let value: Value = serde_json::from_slice(record.value.as_deref().unwrap()).unwrap();
+        let sent: Value = serde_json::from_str(value["raw"].as_str().unwrap()).unwrap();
+        let number: usize = sent["UserDetails"]["LastName"].as_str().unwrap().parse().unwrap();
+        assert!(number <= tried.load(Ordering::Acquire) && sent.to_string() == body(number), "a record that was never sent");
+        copies.entry(record.header("ce_id").unwrap()).or_default().push(number);
+    }
+    let lost = accepted.iter().filter(|one| copies.get(&one.lead_id).is_none_or(|found| found[0] != one.number)).count();
+    let twice = copies.values().filter(|numbers| numbers.len() > 1).count();
+    let rate = accepted.len() as f64 / time_up.as_secs_f64();
+    println!(
+        "{kills} kills, {kills_away} of them with Kafka away: {} leads accepted ({rate:.0}/s), {lost} lost; {} ids in the topic, {twice} more \
+         than once, {} never answered",
+        accepted.len(),
+        copies.len(),
+        copies.len() - accepted.iter().map(|one| &one.lead_id).collect::<BTreeSet<_>>().len(),
+    );
+    assert_eq!(lost, 0);
+    assert!(accepted.len() > 100 && kills_away > 0);
+    assert_eq!(misplaced(&site, &accepted), 0, "a person's leads keep their order");
+}
+
+/// Accepted leads that stand behind a later one of the same person.
+fn misplaced(site: &Site<'_>, accepted: &[poster::Accepted]) -> usize {
+    let numbers: BTreeMap<&str, usize> = accepted.iter().map(|one| (one.lead_id.as_str(), one.number)).collect();
+    let (mut seen, mut last, mut misplaced) = (BTreeSet::new(), BTreeMap::new(), 0);
+    for record in site.leads() {
+        let id = record.header("ce_id").unwrap();
+        let Some(number) = numbers.get(id.as_str()).filter(|_| seen.insert(id.clone())) else { continue };
+        let latest: &mut usize = last.entry(record.key.unwrap()).or_default();
+        misplaced += usize::from(*number < *latest);
+        *latest = (*latest).max(*number);
+    }
+    misplaced
+}

@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::lead::is_address;
+use crate::mapping::Mapping;
 use crate::names::{EndpointName, SinkName};
 use crate::topics::Topic;
 
@@ -70,6 +71,23 @@ pub struct Endpoint {
     pub contacts: Contacts,
     /// Sinks that get its leads; without it all of them.
     pub sinks: Option<Vec<SinkName>>,
+    /// A file with the JSON Schema of its bodies, from the folder of the configuration file.
+    pub schema: Option<String>,
+    /// What becomes of a body that does not fit the schema.
+    pub schema_mode: SchemaMode,
+    /// Where the fields stand in bodies of another sender; without it bodies are read as Microsoft's.
+    pub mapping: Option<Mapping>,
+}
+
+/// What becomes of a body that does not fit the schema of its endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SchemaMode {
+    /// It is accepted, counted and logged.
+    #[default]
+    Warn,
+    /// It is refused and kept in the rejected bodies.
+    Reject,
 }
 
 impl Endpoint {

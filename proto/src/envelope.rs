@@ -69,8 +69,7 @@ impl AcceptedLead {
 
     /// The headers of the record: CloudEvents 1.0, Kafka binding, binary mode.
     pub fn headers(&self) -> Headers {
-        let source = format!("{SOURCE}{}", self.endpoint);
-        headers::cloud_event(&self.lead_id.to_string(), TYPE, &source, self.received_at, SCHEMA)
+        headers::cloud_event(&self.lead_id.to_string(), TYPE, &source(&self.endpoint), self.received_at, SCHEMA)
     }
 
     /// Reads a record back.
@@ -113,6 +112,11 @@ impl AcceptedLead {
     pub fn crm_key(&self) -> String {
         crm_key(&[self.person.as_str(), self.offer().unwrap_or_default()])
     }
+}
+
+/// `ce_source` of what came in at an endpoint.
+pub(crate) fn source(endpoint: &EndpointName) -> String {
+    format!("{SOURCE}{endpoint}")
 }
 
 fn malformed(error: &serde_json::Error) -> DecodeError {

@@ -30,7 +30,7 @@ pub const REPLAY: &str = "leadline-replay";
 pub const NOT_BEFORE: &str = "leadline-not-before";
 /// Time of the first failure, RFC 3339.
 pub const FIRST_FAILED_AT: &str = "leadline-first-failed-at";
-/// Why the lead waits: a code.
+/// Why the lead waits, or why a body was rejected: a code.
 pub const REASON: &str = "leadline-reason";
 /// Whether the wait counts as a failed try: `failed`, `later`, `held`.
 pub const CLASS: &str = "leadline-class";
@@ -40,7 +40,7 @@ pub const CONTENT: &str = "leadline-content";
 pub const PROGRESS: &str = "leadline-progress";
 /// Whether an earlier try may have delivered although it was not confirmed: `1`.
 pub const MAYBE_DUPLICATE: &str = "leadline-maybe-duplicate";
-/// The record was published from the spool and may stand twice in the topic: `1`.
+/// The record was published from the spool, or by hand from the rejected bodies, and may stand twice in the topic: `1`.
 pub const REDELIVERY: &str = "leadline-redelivery";
 
 /// Prefix of the headers Kafka Connect puts on dead letters; see [`crate::dead_letter`].

@@ -19,6 +19,9 @@ const DIGITS: usize = 32;
 /// Namespace of ids made from an idempotency key.
 const LEAD_ID_NAMESPACE: Uuid = Uuid::from_u128(0x6f1d_2a55_8c1b_4f0e_9d0c_51a7_3be0_44d1);
 
+/// Namespace of ids of leads that are made from a rejected body.
+const RESUBMITTED_NAMESPACE: Uuid = Uuid::from_u128(0x0b2e_91c4_67d3_4a58_b1f6_2c9e_d507_8a13);
+
 /// The Kafka key of a lead: one person, one key, one lane. 32 hex digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
@@ -147,6 +150,11 @@ pub fn recipient_hash(address: &str) -> String {
 /// The lead id of a request that carries an `Idempotency-Key`: the same for the same endpoint and key (UUIDv5).
 pub fn idempotent_lead_id(endpoint: &EndpointName, key: &str) -> Uuid {
     Uuid::new_v5(&LEAD_ID_NAMESPACE, format!("{endpoint}\0{key}").as_bytes())
+}
+
+/// The lead id of a rejected body once it is resubmitted: the same each time (UUIDv5).
+pub fn resubmitted_lead_id(rejected: Uuid) -> Uuid {
+    Uuid::new_v5(&RESUBMITTED_NAMESPACE, rejected.as_bytes())
 }
 
 fn short_hex(hash: &[u8]) -> String {

@@ -6,9 +6,11 @@
 //! | to change | open |
 //! |---|---|
 //! | how a payload is read | [`parse`] |
+//! | how another sender's payload is mapped | [`mapping`] |
 //! | what a lead holds | [`lead`] |
 //! | the message on the topic `leads` | [`envelope`] |
 //! | the message on `leads.outcomes` | [`outcome`] |
+//! | the message on `leads.rejected` | [`rejected`] |
 //! | headers of a retry or a dead letter | [`retry`], [`dead_letter`] |
 //! | the note that a dead letter is dealt with | [`settled`] |
 //! | holds and brakes on `leads.control` | [`control`] |
@@ -23,10 +25,12 @@ pub mod envelope;
 pub mod headers;
 pub mod keys;
 pub mod lead;
+pub mod mapping;
 pub mod names;
 pub mod outcome;
 pub mod parse;
 pub mod personal;
+pub mod rejected;
 pub mod retry;
 pub mod schema;
 pub mod settled;
@@ -39,3 +43,4 @@ pub use lead::{Contact, Lead, LeadKind};
 pub use names::{EndpointName, SinkName};
 pub use outcome::{Outcome, Status};
 pub use personal::Personal;
+pub use rejected::RejectedBody;

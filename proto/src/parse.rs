@@ -9,12 +9,16 @@
 
 mod composite;
 mod fields;
+mod mapped;
 mod members;
 mod scan;
 
 pub use scan::MAX_DEPTH;
 
+use serde_json::Value;
+
 use crate::lead::Lead;
+use crate::mapping::Mapping;
 
 /// Why a body is not a lead. None of them repeats a byte of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +51,26 @@ pub fn lead(body: &[u8]) -> Result<Lead, ParseError> {
     let text = scan::scan(text)?;
     let members = members::Members::parse(&text)?;
     Ok(fields::lead(members))
+}
+
+/// Reads the body of another sender by the places that a mapping names.
+///
+/// # Errors
+/// [`ParseError`] when the body is not a JSON object.
+pub fn mapped_lead(body: &[u8], mapping: &Mapping) -> Result<Lead, ParseError> {
+    let text = scan::scan(text(body)?)?;
+    Ok(mapped::lead(members::Members::parse(&text)?, mapping))
+}
+
+/// The whole body as a JSON object, for a check against a schema. Lone surrogates are repaired, and a number that is out of
+/// range makes a text of the member that holds it.
+///
+/// # Errors
+/// [`ParseError`] when the body is not a JSON object.
+pub fn value(body: &[u8]) -> Result<Value, ParseError> {
+    let text = scan::scan(text(body)?)?;
+    let members = members::Members::parse(&text)?;
+    Ok(members.0.into_iter().map(|(name, value)| (name, fields::any(&value))).collect())
 }
 
 /// The body as text without a byte order mark: what the envelope keeps as `raw`.

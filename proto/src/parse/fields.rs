@@ -49,7 +49,7 @@ impl Fields {
 }
 
 /// A value as text: a string as it is, a number or a boolean as written, an array or object as its JSON text, null absent.
-fn text(value: &RawValue) -> Option<String> {
+pub(super) fn text(value: &RawValue) -> Option<String> {
     match value.get() {
         "null" => None,
         string if string.starts_with('"') => serde_json::from_str(string).ok(),
@@ -74,7 +74,7 @@ fn compact(json: &str) -> String {
 }
 
 /// A value of any type. JSON sets no limit to a number; a value with one that is out of range is kept as its text.
-fn any(value: &RawValue) -> Value {
+pub(super) fn any(value: &RawValue) -> Value {
     serde_json::from_str(value.get()).unwrap_or_else(|_| Value::String(compact(value.get())))
 }
 

@@ -3,6 +3,7 @@
 //! `properties` holds what is true of every body. The samples lie in `proto/fixtures/leads/`.
 
 mod kinds;
+mod mapped;
 mod oddities;
 mod properties;
 mod refusals;

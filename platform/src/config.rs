@@ -29,6 +29,7 @@ pub const DEFAULT_FILE: &str = "leadline.toml";
 #[derive(Clone)]
 pub struct Settings {
     figment: Figment,
+    folder: PathBuf,
 }
 
 /// Where the layers come from.
@@ -57,11 +58,13 @@ impl Settings {
         if let Some(preset) = &sources.preset {
             figment = figment.merge(Toml::string(preset));
         }
+        let mut folder = PathBuf::new();
         if let Some(file) = existing_file(sources.file)? {
+            folder.extend(file.parent());
             figment = figment.merge(SecretFiles(Toml::file_exact(file)));
         }
         let env = Env::prefixed(ENV_PREFIX).split("__");
-        let settings = Self { figment: figment.merge(SecretFiles(env)) };
+        let settings = Self { figment: figment.merge(SecretFiles(env)), folder };
         settings.refuse_unknown_sections(sources.sections)?;
         Ok(settings)
     }
@@ -78,6 +81,11 @@ impl Settings {
     pub fn names(&self, section: &str) -> Vec<String> {
         let value = self.figment.find_value(section).ok();
         value.and_then(|value| value.into_dict()).map(|dict| dict.into_keys().collect()).unwrap_or_default()
+    }
+
+    /// The folder of the configuration file, from which the files count that it names; without a file the working directory.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     fn refuse_unknown_sections(&self, known: &[&str]) -> Result<(), ConfigError> {

@@ -26,6 +26,17 @@ fn the_defaults_are_complete() {
 }
 
 #[test]
+fn files_that_are_named_count_from_the_folder_of_the_configuration() {
+    let folder = |file: Option<&Path>| {
+        let sources = Sources { sections: &["kafka"], file, ..Sources::default() };
+        Settings::load(&sources).unwrap().folder().to_owned()
+    };
+    let toml = tempfile::NamedTempFile::new().unwrap();
+    assert_eq!(folder(Some(toml.path())), toml.path().parent().unwrap());
+    assert_eq!(folder(None), Path::new(""), "the working directory");
+}
+
+#[test]
 fn a_file_overrides_key_by_key() {
     let sections = Sections::read(&load("[kafka]\nbootstrap = 'k:1'\n[log]\nlevel = 'debug'").unwrap()).unwrap();
     assert_eq!(sections.kafka.bootstrap, "k:1");

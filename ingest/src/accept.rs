@@ -5,22 +5,29 @@ use std::sync::Arc;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use jiff::Timestamp;
-use leadline_proto::config::{Endpoint, Endpoints};
+use leadline_proto::config::Endpoints;
 use leadline_proto::keys::PersonHasher;
-use leadline_proto::{AcceptedLead, EndpointName, LeadKind, Personal, parse};
+use leadline_proto::{AcceptedLead, EndpointName, LeadKind};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::config::Ingest as Config;
 use crate::durable::{Durability, Keeper};
+use crate::drift::Drift;
 use crate::metrics::IngestMetrics;
+use crate::prepared::Prepared;
 use crate::problem::Problem;
-use crate::{admit, body};
+use crate::read::{NoLead, Origin};
+use crate::rejected::Rejects;
+use crate::{admit, body, read};
 
 /// What every request is handled with.
 pub(crate) struct Intake {
     pub(crate) config: Arc<Config>,
     pub(crate) endpoints: Endpoints,
+    pub(crate) prepared: Prepared,
+    pub(crate) rejects: Rejects,
+    pub(crate) drift: Drift,
     pub(crate) hasher: PersonHasher,
     pub(crate) keeper: Keeper,
     pub(crate) metrics: IngestMetrics,
@@ -51,29 +58,34 @@ impl Intake {
 }
 
 async fn receive(request: &HttpRequest, payload: Payload, intake: &Intake) -> Result<HttpResponse, Problem> {
-    let (name, endpoint) = admit::admit(request, &intake.endpoints)?;
+    let (name, _) = admit::admit(request, &intake.endpoints)?;
     let body = body::read(request, payload, intake.config.body_limit, intake.config.body_timeout).await?;
-    let lead = read_lead(intake, &name, endpoint, &body)?;
+    let origin = Origin { lead_id: Uuid::now_v7(), endpoint: &name, received_at: Timestamp::now() };
+    let lead = read_lead(intake, origin, &body).await?;
     let durable = intake.keeper.keep(&lead).await?;
     let test = lead.kind() == LeadKind::Test;
+    if test {
+        intake.metrics.test_lead.with_label_values(&[name.as_str()]).set(lead.received_at.as_duration().as_secs_f64());
+    }
     intake.metrics.accepted.with_label_values(&[name.as_str(), lead.kind().as_str(), durable.as_str()]).inc();
     tracing::debug!(lead_id = %lead.lead_id, endpoint = %name, kind = lead.kind().as_str(), durable = durable.as_str(), "accepted");
     let receipt = Receipt { lead_id: lead.lead_id, endpoint: &name, received_at: lead.received_at, durable, test };
     Ok(HttpResponse::Accepted().json(receipt))
 }
 
-fn read_lead(intake: &Intake, name: &EndpointName, endpoint: &Endpoint, body: &[u8]) -> Result<AcceptedLead, Problem> {
-    let lead = parse::lead(body).map_err(Problem::NotALead)?;
-    let raw = parse::text(body).map_err(Problem::NotALead)?;
-    // A body that parsed as an object has at least two characters.
-    let raw = Personal::verbatim(raw).ok_or(Problem::Incomplete)?;
-    Ok(AcceptedLead {
-        lead_id: Uuid::now_v7(),
-        endpoint: name.clone(),
-        offer_id: endpoint.offer_id.clone(),
-        received_at: Timestamp::now(),
-        person: intake.hasher.person(name, &lead),
-        lead,
-        raw,
-    })
+/// The lead of a body. One that is none is kept, and its answer says so.
+async fn read_lead(intake: &Intake, origin: Origin<'_>, body: &[u8]) -> Result<AcceptedLead, Problem> {
+    let prepared = intake.prepared.get(origin.endpoint).ok_or(Problem::NotFound)?;
+    let why = match read::lead(body, origin, prepared, &intake.hasher) {
+        Ok((lead, findings)) => {
+            intake.drift.note(origin.endpoint, Some(lead.lead_id), &findings);
+            return Ok(lead);
+        }
+        Err(why) => why,
+    };
+    let rejected_id = intake.rejects.keep(origin, why.code(), body).await;
+    if let NoLead::Schema(findings) = &why {
+        intake.drift.note(origin.endpoint, rejected_id, findings);
+    }
+    Err(Problem::NotALead { why, rejected_id })
 }

@@ -16,6 +16,8 @@ pub const DEFAULTS: &str = include_str!("defaults.toml");
 
 /// Shortest secret that is accepted for person keys.
 const SHORTEST_PERSON_KEY: usize = 16;
+/// Most rejected bodies a minute: with the default body limit 640 MiB, more than anybody looks at.
+const MOST_REJECTED: usize = 10_000;
 
 /// `[ingest]`
 #[derive(Clone, Debug, Deserialize)]
@@ -38,6 +40,8 @@ pub struct Ingest {
     pub retry_after: Duration,
     /// Where leads are kept while Kafka is away.
     pub spool: Spool,
+    /// Bodies that are not leads.
+    pub rejected: Rejected,
 }
 
 /// `[ingest.spool]`
@@ -55,6 +59,14 @@ impl Spool {
     pub fn folder(&self) -> Option<&Path> {
         Some(self.folder.as_path()).filter(|folder| !folder.as_os_str().is_empty())
     }
+}
+
+/// `[ingest.rejected]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rejected {
+    /// How many are kept in a minute at the most; the rest is counted only.
+    pub per_minute: usize,
 }
 
 impl Ingest {
@@ -78,6 +90,9 @@ impl Ingest {
         if ingest.spool.limit < most {
             let why = format!("one lead may be larger; allow {most} bytes or more");
             return Err(ConfigError::invalid("ingest.spool.limit", why));
+        }
+        if ingest.rejected.per_minute > MOST_REJECTED {
+            return Err(ConfigError::invalid("ingest.rejected.per_minute", format!("at most {MOST_REJECTED}")));
         }
         Ok(ingest)
     }

@@ -14,6 +14,7 @@ use crate::config::Ingest as Config;
 use crate::metrics::IngestMetrics;
 use crate::problem::Problem;
 use crate::publish::{Full, Publisher};
+use crate::read;
 use crate::spool::Spool;
 
 /// Where an accepted lead is safe.
@@ -67,7 +68,7 @@ impl Keeper {
     /// # Errors
     /// When it is too large, or can be kept nowhere now.
     pub(crate) async fn keep(&self, lead: &AcceptedLead) -> Result<Durability, Problem> {
-        let record = self.publisher.record(lead);
+        let record = read::record(&self.publisher.topic, lead);
         if record.value.as_ref().map_or(0, Vec::len) > self.config.largest_message() {
             return Err(Problem::TooLarge { limit: self.config.body_limit });
         }

@@ -12,7 +12,11 @@
 //! | routes, limits of the server | `server` |
 //! | who may post | `admit` |
 //! | how a body is read | `body` |
-//! | from a body to a record, the answer 202 | `accept` |
+//! | from a body to a lead and its record | [`read`] |
+//! | what is made of `[endpoints]` once: schema, mapping | [`prepared`], [`schema`] |
+//! | what is told when senders change | `drift` |
+//! | which bodies that are no leads are kept | `rejected` |
+//! | the order of these, the answer 202 | `accept` |
 //! | when a lead counts as durable | `durable` |
 //! | what goes to Kafka | [`publish`] |
 //! | what is kept on disk while Kafka is away | [`spool`] |
@@ -23,10 +27,15 @@ mod accept;
 mod admit;
 mod body;
 pub mod config;
+mod drift;
 mod durable;
 pub mod metrics;
+pub mod prepared;
 pub mod problem;
 pub mod publish;
+pub mod read;
+mod rejected;
+pub mod schema;
 mod server;
 pub mod spool;
 mod spool_watch;

@@ -2,6 +2,8 @@
 
 use leadline_proto::EndpointName;
 
+use crate::schema::KEYWORDS;
+
 leadline_platform::metrics! {
     /// Metrics of ingest.
     pub struct IngestMetrics {
@@ -15,6 +17,15 @@ leadline_platform::metrics! {
         pub accepted: Counter("leadline_ingest_accepted_total", ["endpoint", "kind", "durable"]),
         /// Requests refused, by reason: the last part of the problem's type.
         pub refused: Counter("leadline_ingest_refused_total", ["reason"]),
+        /// Bodies with a good token that are not leads, by endpoint and whether they are kept: yes, no (over the limit, or
+        /// empty), failed (not acknowledged in time).
+        pub rejected: Counter("leadline_ingest_rejected_total", ["endpoint", "kept"]),
+        /// Where bodies do not fit the schema of their endpoint, by endpoint and keyword of the schema; at most 20 a body.
+        pub schema_violations: Counter("leadline_ingest_schema_violations_total", ["endpoint", "keyword"]),
+        /// Members of bodies that the schema of their endpoint does not name.
+        pub unknown_fields: Counter("leadline_ingest_unknown_fields_total", ["endpoint"]),
+        /// When the marketplace's test lead last came, by endpoint; 0 before the first since the start.
+        pub test_lead: Gauge("leadline_ingest_test_lead_timestamp_seconds", ["endpoint"]),
         /// Records handed to Kafka, by topic and result (ok, error).
         pub produced: Counter("leadline_produce_records_total", ["topic", "result"]),
         /// Leads that were to be written to the spool, by result (ok, full, error).
@@ -47,11 +58,12 @@ leadline_platform::metrics! {
 }
 
 /// Every reason of a refusal, as label values.
-pub const REASONS: [&str; 12] = [
+pub const REASONS: [&str; 13] = [
     "not-utf8",
     "not-json",
     "not-an-object",
     "too-deep",
+    "schema-violation",
     "unauthorized",
     "not-found",
     "method-not-allowed",
@@ -63,6 +75,21 @@ pub const REASONS: [&str; 12] = [
 ];
 
 impl IngestMetrics {
+    /// Creates the series of one endpoint at 0.
+    pub(crate) fn start_endpoint(&self, endpoint: &EndpointName, has_schema: bool) {
+        let endpoint = endpoint.as_str();
+        for kept in ["yes", "no", "failed"] {
+            self.rejected.with_label_values(&[endpoint, kept]);
+        }
+        self.test_lead.with_label_values(&[endpoint]);
+        if has_schema {
+            self.unknown_fields.with_label_values(&[endpoint]);
+            for keyword in KEYWORDS {
+                self.schema_violations.with_label_values(&[endpoint, keyword]);
+            }
+        }
+    }
+
     /// Creates every series at 0, so that a first refusal is seen as an increase.
     pub(crate) fn start_at_zero<'a>(&self, endpoints: impl Iterator<Item = &'a EndpointName>, topic: &str, durable: &[&str]) {
         for endpoint in endpoints {

@@ -8,14 +8,21 @@ use std::fmt;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
-use leadline_proto::parse::ParseError;
 use serde_json::json;
+use uuid::Uuid;
+
+use crate::read::NoLead;
 
 /// Why a request was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
     /// The body is not a lead.
-    NotALead(ParseError),
+    NotALead {
+        /// Why.
+        why: NoLead,
+        /// Under which id it was kept.
+        rejected_id: Option<Uuid>,
+    },
     /// The token is missing or wrong.
     Unauthorized,
     /// There is no such endpoint or path.
@@ -53,9 +60,12 @@ impl Problem {
     fn facts(&self) -> Facts {
         let facts = |name, status, title, detail: &str| Facts { name, status, title, detail: detail.to_owned() };
         match self {
-            Self::NotALead(error) => {
-                let detail = format!("{error}; send one JSON object");
-                facts(parse_name(*error), StatusCode::BAD_REQUEST, "The body is not a lead", &detail)
+            Self::NotALead { why, .. } => {
+                let detail = match why {
+                    NoLead::Body(error) => format!("{error}; send one JSON object"),
+                    NoLead::Schema(_) => why.to_string(),
+                };
+                facts(why.name(), StatusCode::BAD_REQUEST, "The body is not a lead", &detail)
             }
             Self::Unauthorized => facts(
                 "unauthorized",
@@ -97,15 +107,6 @@ impl Problem {
     }
 }
 
-fn parse_name(error: ParseError) -> &'static str {
-    match error {
-        ParseError::NotUtf8 => "not-utf8",
-        ParseError::NotJson { .. } => "not-json",
-        ParseError::NotAnObject => "not-an-object",
-        ParseError::TooDeep => "too-deep",
-    }
-}
-
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.facts().title)
@@ -122,12 +123,15 @@ impl ResponseError for Problem {
         let mut response = HttpResponse::build(status);
         self.add_headers(&mut response);
         response.insert_header((CONTENT_TYPE, "application/problem+json"));
-        let body = json!({
+        let mut body = json!({
             "type": format!("urn:leadline:problem:{name}"),
             "title": title,
             "status": status.as_u16(),
             "detail": detail,
         });
+        if let Self::NotALead { rejected_id: Some(id), .. } = self {
+            body["rejected_id"] = json!(id);
+        }
         response.body(body.to_string())
     }
 }
@@ -148,7 +152,7 @@ impl Problem {
             Self::Timeout | Self::TooLarge { .. } => {
                 response.force_close();
             }
-            Self::NotALead(_) | Self::NotFound | Self::Incomplete | Self::UnsupportedMediaType => {}
+            Self::NotALead { .. } | Self::NotFound | Self::Incomplete | Self::UnsupportedMediaType => {}
         }
     }
 }

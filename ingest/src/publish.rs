@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use leadline_platform::kafka::{Acked, DeliveryObserver, Producer, PublishError, Record};
-use leadline_proto::AcceptedLead;
 use tokio::task::JoinHandle;
 
 use crate::durable::Durability;
@@ -59,16 +58,5 @@ impl Publisher {
             }
         };
         self.metrics.produced.with_label_values(&[self.topic.as_str(), result]).inc();
-    }
-
-    /// The record of a lead.
-    pub(crate) fn record(&self, lead: &AcceptedLead) -> Record {
-        Record {
-            topic: self.topic.clone(),
-            partition: None,
-            key: Some(lead.person.as_str().as_bytes().to_vec()),
-            headers: lead.headers().iter().map(|(name, value)| (name.to_owned(), value.to_vec())).collect(),
-            value: Some(lead.encode()),
-        }
     }
 }

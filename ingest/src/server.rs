@@ -21,10 +21,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accept::{self, Intake};
 use crate::config::Ingest as Config;
+use crate::drift::Drift;
 use crate::durable::{Durability, Keeper};
 use crate::metrics::IngestMetrics;
+use crate::prepared::Prepared;
 use crate::problem::Problem;
 use crate::publish::{Capacity, Publisher};
+use crate::rejected::Rejects;
 use crate::spool::Spool;
 use crate::spool::drain::Drainer;
 use crate::{spool_watch, topic_check};
@@ -65,6 +68,7 @@ impl Ingest {
         let config = Arc::new(Config::read(&process.settings)?);
         let endpoints: Endpoints = process.settings.section("endpoints")?;
         let topics: Topics = process.settings.section("topics")?;
+        let prepared = Prepared::build(&endpoints, process.settings.folder())?;
         let topic = topics.name(&Topic::Leads);
         let metrics = IngestMetrics::new(&process.registry, &[]).map_err(Fatal::internal)?;
         let client = settings::producer(&process.sections.kafka, "leadline-ingest");
@@ -75,9 +79,12 @@ impl Ingest {
             Some(folder) => Some(Spool::open(folder, config.spool.limit).map_err(Fatal::internal)?),
             None => None,
         };
+        let rejects =
+            Rejects::new(producer.clone(), topics.name(&Topic::Rejected), config.rejected.per_minute, metrics.clone());
         let publisher = Publisher { producer, capacity, topic, metrics: metrics.clone() };
         let keeper = Keeper { publisher, spool, config: config.clone(), metrics: metrics.clone() };
-        let intake = Intake { config, endpoints, hasher, keeper, metrics };
+        let drift = Drift::new(metrics.clone());
+        let intake = Intake { config, endpoints, prepared, rejects, drift, hasher, keeper, metrics };
         intake.watch(process);
         serve(process, intake)
     }
@@ -133,6 +140,7 @@ impl Intake {
         if self.endpoints.is_empty() {
             tracing::warn!("there is no endpoint: `leadline endpoint new NAME` makes one");
         }
+        self.endpoints.keys().for_each(|name| metrics.start_endpoint(name, self.prepared.has_schema(name)));
         let durable: &[_] = match spool {
             Some(_) => &[Durability::Kafka.as_str(), Durability::Spool.as_str()],
             None => &[publisher.durability().as_str()],

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use leadline_platform::process::{Exit, Fatal};
 
-use crate::command::{audit, config, dead_letters, endpoint, hold, release, send, spool, topics, up};
+use crate::command::{audit, config, dead_letters, endpoint, hold, rejected, release, schema, send, spool, topics, up};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -36,6 +36,8 @@ enum Command {
     Audit(audit::Args),
     /// Look at the leads that a sink has given up, and replay or drop them
     DeadLetters(dead_letters::Args),
+    /// Look at the bodies that came with a good token but are not leads, and resubmit them once they are repaired
+    Rejected(rejected::Args),
     /// Hold back the leads of an endpoint or for a sink, until they are released
     Hold(hold::Args),
     /// Let go what is held back, or what a brake has stopped
@@ -46,6 +48,9 @@ enum Command {
     /// Make the URL that is entered in Partner Center
     #[command(subcommand)]
     Endpoint(endpoint::Command),
+    /// Make a JSON Schema for the bodies of an endpoint
+    #[command(subcommand)]
+    Schema(schema::Command),
     /// Show the defaults, or check a configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -76,10 +81,12 @@ pub fn main() -> ExitCode {
         Command::Send(args) => send::run(&args, file),
         Command::Audit(args) => audit::run(&args, file),
         Command::DeadLetters(args) => dead_letters::run(&args, file),
+        Command::Rejected(args) => rejected::run(&args, file),
         Command::Hold(args) => hold::run(&args, file),
         Command::Release(args) => release::run(&args, file),
         Command::Spool(command) => spool::run(&command, file),
         Command::Endpoint(command) => endpoint::run(&command, file),
+        Command::Schema(command) => schema::run(&command),
         Command::Config(command) => config::run(&command, file),
         Command::Topics(command) => topics::run(&command, file),
     };

@@ -6,10 +6,13 @@ mod control;
 pub(crate) mod dead_letters;
 pub(crate) mod endpoint;
 pub(crate) mod hold;
+pub(crate) mod rejected;
 pub(crate) mod release;
+pub(crate) mod schema;
 pub(crate) mod send;
 mod site;
 pub(crate) mod spool;
+mod times;
 pub(crate) mod topics;
 pub(crate) mod up;
 

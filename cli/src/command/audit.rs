@@ -47,7 +47,8 @@ fn read(reader: &Reader, site: &Site) -> Result<Account, KafkaError> {
     leads.add_topic(reader, &topics.name(&Topic::Leads))?;
     let mut account = Account::default();
     leads.run(reader, |message| {
-        account.lead(&headers(message).into_iter().collect(), message.partition(), message.offset());
+        let place = (message.partition(), message.offset());
+        account.lead(&headers(message).into_iter().collect(), message.payload().unwrap_or_default(), place);
     })?;
     let mut trails = Reading::default();
     trails.add_topic(reader, &topics.name(&Topic::Outcomes))?;
@@ -73,7 +74,7 @@ fn read(reader: &Reader, site: &Site) -> Result<Account, KafkaError> {
 }
 
 fn print(account: &Account, sinks: &[SinkName]) -> usize {
-    println!("{:>9} leads received", account.received());
+    println!("{:>9} leads received, {} of them tests", account.received(), account.tests());
     let mut all = 0;
     for sink in sinks {
         let (ended, open) = (account.ended(sink), account.open(sink));
@@ -95,8 +96,9 @@ fn print(account: &Account, sinks: &[SinkName]) -> usize {
 }
 
 fn words(open: &Open) -> String {
-    let Open { partition, offset, .. } = open;
-    format!("leads[{partition}]@{offset}: {}", open.place)
+    let Open { partition, offset, test, place, .. } = open;
+    let test = if *test { ", a test" } else { "" };
+    format!("leads[{partition}]@{offset}{test}: {place}")
 }
 
 fn print_json(account: &Account, sinks: &[SinkName]) -> Result<usize, Fatal> {
@@ -107,7 +109,8 @@ fn print_json(account: &Account, sinks: &[SinkName]) -> Result<usize, Fatal> {
         json!({"sink": sink, "ended": account.ended(sink), "open": open})
     });
     let sinks: Vec<_> = sinks.collect();
-    let text = serde_json::to_string(&json!({"received": account.received(), "open": all, "sinks": sinks}));
+    let text =
+        serde_json::to_string(&json!({"received": account.received(), "tests": account.tests(), "open": all, "sinks": sinks}));
     println!("{}", text.map_err(Fatal::internal)?);
     Ok(all)
 }

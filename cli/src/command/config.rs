@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use leadline_ingest::prepared::Prepared;
 use leadline_platform::config::sections::Sections;
 use leadline_platform::process::{Exit, Fatal};
 use leadline_proto::config::Topics;
@@ -31,6 +32,7 @@ fn check(file: Option<&Path>) -> Result<(), Fatal> {
     let topics: Topics = settings.section("topics")?;
     let endpoints = leadline_runtime::worker::read_endpoints(&settings)?;
     leadline_ingest::config::Ingest::read(&settings)?;
+    Prepared::build(&endpoints, settings.folder())?;
     let worker = leadline_runtime::config::Worker::read(&settings, &sections.lifecycle)?;
     println!("kafka      {}", sections.kafka.bootstrap);
     println!("topics     {} and others, {} partitions each", topics.leads, topics.partitions);

@@ -56,14 +56,16 @@ pub(crate) fn run(args: &Args, file: Option<&Path>) -> Result<ExitCode, Fatal> {
     // Before the post, so that no outcome can come before somebody looks.
     let follower = Follower::start(&target)?;
     let steps = Steps { json: args.json, started: Instant::now() };
-    let (lead_id, durable) = match block_on(post::post(&target.url, body))? {
-        Answer::Accepted { lead_id, durable } => (lead_id, durable),
+    let (lead_id, durable, test) = match block_on(post::post(&target.url, body))? {
+        Answer::Accepted { lead_id, durable, test } => (lead_id, durable, test),
         Answer::Refused { status, title } => {
             steps.print("refused", &format!("{status} {title}"), &json!({"status": status, "title": title}));
             return Ok(BAD_RESULT.into());
         }
     };
-    steps.print("accepted", &format!("{lead_id}, durable: {durable}"), &json!({"lead_id": lead_id, "durable": durable}));
+    let note = if test { ", a test lead" } else { "" };
+    let fields = json!({"lead_id": lead_id, "durable": durable, "test": test});
+    steps.print("accepted", &format!("{lead_id}, durable: {durable}{note}"), &fields);
     let mut good = true;
     let missing = follower.follow(lead_id, args.timeout, |outcome| {
         steps.print(outcome.sink.as_str(), &words(outcome), &json!({"outcome": outcome}));

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use leadline_platform::config::Settings;
 use leadline_platform::config::sections::{Kafka, Sections};
 use leadline_platform::kafka::rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use leadline_platform::kafka::{KafkaContext, Producer, PublishError, Reader, Record, settings};
@@ -53,6 +54,15 @@ impl Args {
         kafka.embedded = running.embedded;
         let (sinks, endpoints) = (names(&running.sinks)?, names(&running.endpoints)?);
         Ok(Site { kafka, topics, sinks, endpoints })
+    }
+}
+
+impl Args {
+    /// The whole configuration; that of a running trial when the configuration has no sink.
+    pub(crate) fn settings(&self, file: Option<&Path>) -> Result<Settings, Fatal> {
+        let configured = product::settings(file, None)?;
+        let is_trial = product::sinks(&configured)?.is_empty() && Running::read(&self.data)?.is_some();
+        if is_trial { up::settings(file, &self.data) } else { Ok(configured) }
     }
 }
 

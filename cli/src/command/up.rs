@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use leadline_ingest::{Capacity, Ingest};
 use leadline_platform::admin::AdminServer;
+use leadline_platform::config::Settings;
 use leadline_platform::kafka::DeliveryObserver;
 use leadline_platform::lifecycle::Lifecycle;
 use leadline_platform::process::{Exit, Fatal, Process};
@@ -68,6 +69,12 @@ pub(crate) fn run(args: Args, file: Option<&Path>) -> Result<ExitCode, Fatal> {
     // The embedded broker outlives the runtime, so that no client is left to complain that it has gone.
     let _broker = block_on(up.run(process))?;
     Ok(Exit::Done.into())
+}
+
+/// The settings with which a trial in this folder runs.
+pub(crate) fn settings(file: Option<&Path>, data: &Path) -> Result<Settings, Fatal> {
+    let folder = DataFolder::open(data)?;
+    Ok(trial::settings(file, &folder, &folder.secrets()?)?)
 }
 
 struct Up {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use leadline_proto::dead_letter::DeadLetter;
 use leadline_proto::retry::{Class, History, Wait};
-use leadline_proto::{AcceptedLead, Headers, Outcome, SinkName, Status};
+use leadline_proto::{AcceptedLead, Headers, LeadKind, Outcome, SinkName, Status};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -23,6 +23,8 @@ pub(super) struct Open {
     pub(super) lead_id: Uuid,
     pub(super) partition: i32,
     pub(super) offset: i64,
+    /// Microsoft's own test.
+    pub(super) test: bool,
     pub(super) place: Place,
 }
 
@@ -86,18 +88,27 @@ fn waiting(wait: Option<Wait>) -> Place {
     }
 }
 
+/// Where a lead stands in `leads`, and whether it is a test.
+#[derive(Debug)]
+struct Stands {
+    partition: i32,
+    offset: i64,
+    test: bool,
+}
+
 /// All leads, and what stands for them.
 #[derive(Debug, Default)]
 pub(super) struct Account {
-    leads: BTreeMap<Uuid, (i32, i64)>,
+    leads: BTreeMap<Uuid, Stands>,
     trails: HashMap<(SinkName, Uuid), Trail>,
 }
 
 impl Account {
     /// A record of `leads`. One that claims no id was never a lead that somebody was told about.
-    pub(super) fn lead(&mut self, headers: &Headers, partition: i32, offset: i64) {
+    pub(super) fn lead(&mut self, headers: &Headers, value: &[u8], (partition, offset): (i32, i64)) {
         if let Some(lead_id) = AcceptedLead::claimed_id(headers) {
-            self.leads.entry(lead_id).or_insert((partition, offset));
+            let test = AcceptedLead::decode(headers, value).is_ok_and(|lead| lead.kind() == LeadKind::Test);
+            self.leads.entry(lead_id).or_insert(Stands { partition, offset, test });
         }
     }
 
@@ -132,6 +143,11 @@ impl Account {
         self.leads.len()
     }
 
+    /// How many of them are Microsoft's own tests.
+    pub(super) fn tests(&self) -> usize {
+        self.leads.values().filter(|stands| stands.test).count()
+    }
+
     /// Leads that have ended at a sink.
     pub(super) fn ended(&self, sink: &SinkName) -> Ended {
         let mut ended = Ended::default();
@@ -152,9 +168,10 @@ impl Account {
     /// Leads that have not ended at a sink, oldest first: ids of version 7 are in the order of time.
     pub(super) fn open(&self, sink: &SinkName) -> Vec<Open> {
         let nothing = Trail::default();
-        let open = self.leads.iter().filter_map(|(lead_id, (partition, offset))| {
+        let open = self.leads.iter().filter_map(|(lead_id, stands)| {
             let place = self.trails.get(&(sink.clone(), *lead_id)).unwrap_or(&nothing).open_at()?;
-            Some(Open { lead_id: *lead_id, partition: *partition, offset: *offset, place })
+            let Stands { partition, offset, test } = *stands;
+            Some(Open { lead_id: *lead_id, partition, offset, test, place })
         });
         open.collect()
     }
@@ -162,8 +179,9 @@ impl Account {
 
 #[cfg(test)]
 mod tests {
-    use leadline_proto::Code;
     use leadline_proto::headers::CE_ID;
+    use leadline_proto::keys::PersonHasher;
+    use leadline_proto::{Code, Personal, parse};
 
     use super::*;
 
@@ -200,7 +218,7 @@ mod tests {
 
     fn account_of(leads: u128) -> Account {
         let mut account = Account::default();
-        (1..=leads).for_each(|lead| account.lead(&record(lead, 0), 0, i64::try_from(lead).unwrap()));
+        (1..=leads).for_each(|lead| account.lead(&record(lead, 0), b"", (0, i64::try_from(lead).unwrap())));
         account
     }
 
@@ -248,7 +266,28 @@ mod tests {
     #[test]
     fn a_lead_that_stands_twice_in_the_topic_counts_once() {
         let mut account = account_of(1);
-        account.lead(&record(1, 0), 0, 9);
+        account.lead(&record(1, 0), b"", (0, 9));
         assert_eq!(account.received(), 1);
+    }
+
+    #[test]
+    fn a_test_lead_is_told() {
+        let mut account = Account::default();
+        for (number, name) in [(1, "Ann"), (2, "MSFT_TEST_636573304831318844")] {
+            let lead = parse::lead(format!("{{\"UserDetails\":{{\"LastName\":\"{name}\"}}}}").as_bytes()).unwrap();
+            let endpoint = "shop".parse().unwrap();
+            let accepted = AcceptedLead {
+                lead_id: Uuid::from_u128(number),
+                person: PersonHasher::new(b"secret").person(&endpoint, &lead),
+                endpoint,
+                offer_id: None,
+                received_at: "2026-11-22T12:00:00Z".parse().unwrap(),
+                lead,
+                raw: Personal::verbatim("{}").unwrap(),
+            };
+            account.lead(&accepted.headers(), &accepted.encode(), (0, 0));
+        }
+        assert_eq!(account.tests(), 1);
+        assert_eq!(account.open(&sink()).iter().map(|open| open.test).collect::<Vec<_>>(), [false, true]);
     }
 }

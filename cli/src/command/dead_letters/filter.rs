@@ -1,11 +1,10 @@
-//! Which dead letters are meant. Pure but for the clock that `2h` is counted back from.
+//! Which dead letters are meant. Pure.
 
 use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use leadline_proto::{Code, EndpointName, SinkName};
 
 use super::book::Letter;
+use crate::command::times::time;
 
 #[derive(Debug, Default, clap::Args)]
 #[group(skip)]
@@ -56,22 +55,6 @@ pub(super) fn code(text: &str) -> Result<Code, String> {
     Code::new(text).map_err(|_| rule.to_owned())
 }
 
-fn time(text: &str) -> Result<Timestamp, String> {
-    parse_time(text, Timestamp::now())
-        .ok_or_else(|| "a time is 2026-11-22T10:00:00Z, 2026-11-22, or how long ago: 2h".to_owned())
-}
-
-fn parse_time(text: &str, now: Timestamp) -> Option<Timestamp> {
-    if let Ok(ago) = humantime::parse_duration(text) {
-        return now.checked_sub(ago).ok();
-    }
-    if let Ok(time) = text.parse() {
-        return Some(time);
-    }
-    let day: Date = text.parse().ok()?;
-    day.to_zoned(TimeZone::UTC).ok().map(|midnight| midnight.timestamp())
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::book::tests::{book, dead, id, sink};
@@ -93,16 +76,5 @@ mod tests {
         assert_eq!(taken(&Filter { endpoint: Some("backup".parse().unwrap()), ..Filter::default() }), [1, 2, 3]);
         assert_eq!(taken(&Filter { endpoint: Some("other".parse().unwrap()), ..Filter::default() }), []);
         assert_eq!(book(&[]).of_lead(id(1)).len(), 0);
-    }
-
-    #[test]
-    fn a_time_is_a_moment_a_day_or_how_long_ago() {
-        let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
-        let read = |text| parse_time(text, now).map(|time| time.to_string());
-        assert_eq!(read("2h").as_deref(), Some("2026-11-22T10:00:00Z"));
-        assert_eq!(read("1day 30m").as_deref(), Some("2026-11-21T11:30:00Z"));
-        assert_eq!(read("2026-11-20").as_deref(), Some("2026-11-20T00:00:00Z"));
-        assert_eq!(read("2026-11-20T08:00:00+02:00").as_deref(), Some("2026-11-20T06:00:00Z"));
-        assert_eq!((read("yesterday"), read("")), (None, None));
     }
 }

@@ -1,16 +1,11 @@
 //! How a dead letter is told, to people and as JSON. Ids, codes and times only.
 
-use jiff::Timestamp;
 use leadline_proto::Status;
 use leadline_proto::dead_letter::ErrorKind;
 use serde_json::{Value, json};
 
 use super::book::{Entry, Since};
-
-/// A time to the second.
-pub(super) fn moment(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
+pub(super) use crate::command::times::moment;
 
 /// How it came to be given up.
 pub(super) fn kind(kind: ErrorKind) -> &'static str {

@@ -13,7 +13,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// What ingest answered.
 pub(super) enum Answer {
     /// 202
-    Accepted { lead_id: Uuid, durable: String },
+    Accepted { lead_id: Uuid, durable: String, test: bool },
     /// Anything else.
     Refused { status: u16, title: String },
 }
@@ -22,12 +22,14 @@ pub(super) enum Answer {
 struct Receipt {
     lead_id: Uuid,
     durable: String,
+    test: bool,
 }
 
 #[derive(Deserialize)]
 struct Problem {
     title: String,
     detail: String,
+    rejected_id: Option<Uuid>,
 }
 
 pub(super) async fn post(url: &str, body: Vec<u8>) -> Result<Answer, Fatal> {
@@ -40,10 +42,13 @@ pub(super) async fn post(url: &str, body: Vec<u8>) -> Result<Answer, Fatal> {
     let status = answer.status();
     let text = answer.bytes().await.map_err(failed)?;
     if status == reqwest::StatusCode::ACCEPTED {
-        let receipt: Receipt = serde_json::from_slice(&text).map_err(Fatal::internal)?;
-        return Ok(Answer::Accepted { lead_id: receipt.lead_id, durable: receipt.durable });
+        let Receipt { lead_id, durable, test } = serde_json::from_slice(&text).map_err(Fatal::internal)?;
+        return Ok(Answer::Accepted { lead_id, durable, test });
     }
-    let title = serde_json::from_slice(&text).map(|problem: Problem| format!("{}: {}", problem.title, problem.detail));
+    let kept = |id: Uuid| format!("; it is kept: leadline rejected show {id}");
+    let title = serde_json::from_slice(&text).map(|problem: Problem| {
+        format!("{}: {}{}", problem.title, problem.detail, problem.rejected_id.map(kept).unwrap_or_default())
+    });
     Ok(Answer::Refused { status: status.as_u16(), title: title.unwrap_or_default() })
 }
 

@@ -28,10 +28,22 @@ pub struct Section {
     pub from: String,
     /// Recipients for endpoints without contacts.
     pub to: Contacts,
+    /// What to do with Microsoft's own test leads.
+    pub test_leads: TestLeads,
     /// Used when the transport is `smtp`.
     pub smtp: SmtpSection,
     /// Used when the transport is `file`.
     pub file: FileSection,
+}
+
+/// What to do with Microsoft's own test leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TestLeads {
+    /// Tell the contacts, marked as a test: they see that the connection works.
+    Notify,
+    /// Tell nobody.
+    Skip,
 }
 
 /// Where messages go.
@@ -99,6 +111,7 @@ impl Default for Section {
             transport: Transport::Smtp,
             from: String::new(),
             to: Contacts::default(),
+            test_leads: TestLeads::Notify,
             smtp: SmtpSection::default(),
             file: FileSection::default(),
         }

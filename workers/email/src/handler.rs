@@ -8,12 +8,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use leadline_platform::config::ConfigError;
 use leadline_proto::config::{Contacts, Endpoints};
-use leadline_proto::{Code, EndpointName, Reference, SinkName};
+use leadline_proto::{Code, EndpointName, LeadKind, Reference, SinkName};
 use leadline_runtime::sink::{DownReason, Failure, Permanent, Setup, Sink, SinkDown, Task, Transient, Verdict};
 use tokio::time::Instant;
 
 use crate::classify::{SmtpError, classify};
-use crate::config::{Section, Transport};
+use crate::config::{Section, TestLeads, Transport};
 use crate::message::{Composer, Recipient, stem};
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
@@ -24,6 +24,7 @@ use crate::template::Content;
 pub struct EmailSink {
     contacts: BTreeMap<EndpointName, Vec<Recipient>>,
     fallback: Vec<Recipient>,
+    test_leads: TestLeads,
     composer: Composer,
     route: Route,
     /// Time for everything up to the final dot, over all recipients of a lead. One call can take longer by one answer.
@@ -55,6 +56,7 @@ impl EmailSink {
         Ok(Self {
             contacts: contacts(setup.endpoints, setup.name)?,
             fallback: recipients(&section.to, &format!("{path}.to"))?,
+            test_leads: section.test_leads,
             composer: Composer::new(sender).map_err(|error| invalid(&error))?,
             route,
             budget: section.smtp.command_timeout,
@@ -68,6 +70,9 @@ impl EmailSink {
     }
 
     async fn deliver(&self, task: &Task, deadline: Instant) -> Verdict {
+        if task.lead.kind() == LeadKind::Test && self.test_leads == TestLeads::Skip {
+            return Verdict::Skipped(Code::of("test"));
+        }
         let recipients = self.recipients(&task.lead.endpoint);
         let Some(first) = recipients.first() else { return Verdict::Skipped(Code::of("no_recipient")) };
         let content = match self.composer.content(&task.lead) {

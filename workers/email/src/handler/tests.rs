@@ -60,6 +60,19 @@ async fn a_lead_nobody_is_told_about_is_skipped() {
 }
 
 #[tokio::test]
+async fn a_test_lead_is_mailed_unless_the_operator_says_otherwise() {
+    let body = r#"{"UserDetails":{"LastName":"MSFT_TEST_636573304831318844"}}"#;
+    let folder = tempfile::tempdir().unwrap();
+    let usual = sink(&outbox(&folder, ""), "a@x.example").unwrap();
+    assert!(matches!(handle(&usual, &task(body)).await, Verdict::Delivered { .. }));
+    let folder = tempfile::tempdir().unwrap();
+    let quiet = sink(&outbox(&folder, "test_leads = 'skip'"), "a@x.example").unwrap();
+    assert_eq!(handle(&quiet, &task(body)).await, Verdict::Skipped(Code::of("test")));
+    assert!(files(&folder).is_empty());
+    assert!(matches!(handle(&quiet, &task(BODY)).await, Verdict::Delivered { .. }));
+}
+
+#[tokio::test]
 async fn a_lead_whose_recipients_all_have_it_is_delivered() {
     let folder = tempfile::tempdir().unwrap();
     let sink = sink(&outbox(&folder, ""), "a@x.example").unwrap();

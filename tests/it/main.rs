@@ -12,7 +12,9 @@ mod processes;
 mod reading;
 mod readme;
 mod refusals;
+mod rejected;
 mod retries;
+mod schemas;
 mod spool;
 mod support;
 mod tidy;
@@ -25,6 +27,8 @@ fn main() -> ExitCode {
     let mut suite = Suite::default();
     tidy::tests(&mut suite);
     refusals::tests(&mut suite);
+    rejected::tests(&mut suite);
+    schemas::tests(&mut suite);
     embedded::tests(&mut suite);
     delivery::tests(&mut suite);
     processes::tests(&mut suite);

@@ -81,11 +81,25 @@ fn problem_faults(case: &Case, answer: &Answer) -> Vec<String> {
     }
     let members: Value = serde_json::from_str(&answer.body).unwrap_or_default();
     let texts = ["type", "title", "detail"].into_iter().all(|name| members[name].is_string());
-    let whole = texts && members["status"] == answer.status && members.as_object().is_some_and(|all| all.len() == 4);
+    // What is not a lead but holds something is kept, and its id is a member of its own.
+    let kept = answer.status == 400 && !blank(&case.request.body);
+    let named = members["rejected_id"].as_str().is_some_and(|id| id.parse::<Uuid>().is_ok());
+    let count = if kept { 5 } else { 4 };
+    let whole = texts && members["status"] == answer.status && members.as_object().is_some_and(|all| all.len() == count);
+    if kept != named {
+        faults.push(format!("kept is {kept}, but its id is {}", members["rejected_id"]));
+    }
     if !whole && case.request.method != "HEAD" {
-        faults.push(format!("the members are not type, title, status and detail: {}", answer.body));
+        faults
+            .push(format!("the members are not type, title, status, detail and for what is kept rejected_id: {}", answer.body));
     }
     faults
+}
+
+fn blank(body: &Body) -> bool {
+    match body {
+        Body::Whole(body) | Body::Chunked(body) | Body::Half(body) => body.trim_ascii().is_empty(),
+    }
 }
 
 /// Everything of a request that must not come back: the words of its body, its path, its credentials.
@@ -152,8 +166,9 @@ What ingest answers to input that is not an ordinary lead, and what becomes of t
 
 ## Refused
 
-Each answer is `application/problem+json` with `type`, `title`, `status` and `detail`, and repeats nothing of the request. A 405
-names the allowed method in `Allow`; limits are those of the default configuration.
+Each answer is `application/problem+json` with `type`, `title`, `status` and `detail`, and repeats nothing of the request. That
+to a body which is not a lead also has `rejected_id`, unless the body is blank: under this id it is kept. A 405 names the
+allowed method in `Allow`; limits are those of the default configuration.
 
 | Input | Status | Problem type |
 |---|---|---|

@@ -76,6 +76,8 @@ fn bad_keys() -> Vec<Bad> {
         bad("[kafka]\nbootstrapp = \"x:1\"", "`kafka.bootstrapp`", &all),
         bad("[lifecycle]\ndrain = \"soon\"", "`lifecycle.drain`", &all),
         bad("[kafak]\nbootstrap = \"x:1\"", "`kafak`", &all),
+        bad("[endpoints.a.mapping]\nemail = \"mail\"", "`endpoints.a.mapping.email`", &all),
+        bad("[endpoints.a]\nschema = \"none.json\"", "`endpoints.a.schema`", &[ingest.clone(), up.clone(), check.clone()]),
         bad("[ingest]\nbody_limitt = 1", "`ingest.body_limitt`", &[ingest.clone(), up.clone(), check.clone()]),
         bad("[ingest]\nperson_key = \"short\"", "`ingest.person_key`", &[ingest, up.clone(), check.clone()]),
         bad("[worker]\nconcurrency = 0", "`worker.concurrency`", &[email.clone(), crm.clone(), up.clone(), check.clone()]),

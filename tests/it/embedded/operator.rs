@@ -2,9 +2,10 @@
 
 use leadline_tests::Suite;
 use leadline_tests::binaries::Binaries;
+use leadline_tests::kafka::records_at;
 
 use super::lead;
-use super::trial::Trial;
+use super::trial::{Trial, Up};
 
 pub(super) fn tests(suite: &mut Suite) {
     suite.test("embedded::the_operators_commands_find_a_running_trial", [], |_| commands_find_a_running_trial());
@@ -31,5 +32,20 @@ fn commands_find_a_running_trial() {
     assert!(run(64, &["hold", "endpoint", "nowhere"]).contains("there are: trial"));
     assert!(run(0, &["dead-letters", "list"]).contains("email: 0 open"));
     assert!(run(0, &["dead-letters", "replay", "--all"]).contains("nothing to replay"));
+    resubmit_with_the_trials_own_key(&up, &run);
     assert_eq!(up.stop(), 0);
+}
+
+/// The configuration has no `person_key`; the trial has one in its folder.
+fn resubmit_with_the_trials_own_key(up: &Up, run: &dyn Fn(i32, &[&str]) -> String) {
+    let lead = String::from_utf8(lead("ann@contoso.example", "again")).unwrap();
+    let refused = up.post(lead.trim_end_matches('}').into());
+    let id = refused.json()["rejected_id"].as_str().unwrap().to_owned();
+    assert!(run(0, &["rejected", "list"]).contains(&id));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, &lead).unwrap();
+    assert!(run(1, &["rejected", "resubmit", &id]).contains("not-json"));
+    run(0, &["rejected", "resubmit", &id, "--file", file.path().to_str().unwrap()]);
+    let keys: Vec<_> = records_at(&up.kafka, "leads").into_iter().map(|record| record.key).collect();
+    assert!(keys.len() == 2 && keys[0] == keys[1], "the person who posted before: {keys:?}");
 }

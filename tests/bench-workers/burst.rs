@@ -5,9 +5,8 @@ use std::time::Duration;
 use crate::backlog::{Backlog, Shape};
 use crate::options::Options;
 use crate::place::Place;
-use crate::report::{Figure, Report, Target};
+use leadline_tests::bench::{Figure, Report, Spread, Target};
 use crate::sink::Behaviour;
-use crate::spread::Spread;
 use crate::worker::{Ran, Run};
 
 const SHAPE: Shape = Shape { partitions: 1, leads: 10_000, keys: 1_000, bytes: 1_536 };

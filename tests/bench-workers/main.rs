@@ -20,10 +20,8 @@ mod leads;
 mod memory;
 mod options;
 mod place;
-mod report;
 mod sink;
 mod slow_sink;
-mod spread;
 mod tally;
 mod throughput;
 mod worker;
@@ -35,7 +33,7 @@ use leadline_tests::Tool;
 
 use options::Options;
 use place::Place;
-use report::Report;
+use leadline_tests::bench::Report;
 
 fn main() -> ExitCode {
     let options = Options::parse();

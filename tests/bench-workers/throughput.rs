@@ -5,9 +5,8 @@ use crate::backlog::{Backlog, Shape};
 use crate::bare::{self, Encoded, Outcomes};
 use crate::options::Options;
 use crate::place::Place;
-use crate::report::{Figure, Report, Target};
+use leadline_tests::bench::{Figure, Report, Spread, Target};
 use crate::sink::Behaviour;
-use crate::spread::Spread;
 use crate::worker::Run;
 
 const PARTITIONS: i32 = 12;

@@ -63,6 +63,8 @@ drain = "30s"
 [ingest]
 listen = "127.0.0.1:{ingest_port}"
 person_key = "a secret of the fault run"
+[ingest.spool]
+folder = "{}"
 [worker]
 call = "6s"
 confirm = "6s"
@@ -87,6 +89,7 @@ kind = "crm"
 [sinks.{CRM}.sql]
 url = "sqlite:{}"
 "#,
+            self.folder.join("spool").display(),
             crm.display()
         )
     }

@@ -4,6 +4,7 @@
 //! in here, and nothing that knows how the product works: that belongs in `it/`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic with a sentence is the error message")]
 
+pub mod bench;
 pub mod binaries;
 pub mod blocking;
 pub mod certificate;

@@ -2,15 +2,15 @@
 
 use serde::Serialize;
 
-use crate::spread::Spread;
+use super::Spread;
 
 /// All figures.
 #[derive(Debug, Default)]
-pub(crate) struct Report(Vec<Figure>);
+pub struct Report(Vec<Figure>);
 
 /// One line of the table.
 #[derive(Debug, Serialize)]
-pub(crate) struct Figure {
+pub struct Figure {
     /// What it says.
     figure: String,
     /// What the figure is made of, each with its unit.
@@ -32,8 +32,10 @@ struct Part {
 /// What a figure should be.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Target {
+pub enum Target {
+    /// So much or more.
     AtLeast(f64),
+    /// So much or less.
     AtMost(f64),
 }
 
@@ -48,17 +50,18 @@ impl Target {
 
 impl Figure {
     /// A figure and its target.
-    pub(crate) fn new(figure: impl Into<String>, value: Spread, target: Target) -> Self {
+    pub fn new(figure: impl Into<String>, value: Spread, target: Target) -> Self {
         Self { figure: figure.into(), parts: Vec::new(), value, target: Some(target) }
     }
 
     /// A figure that nothing is asked of.
-    pub(crate) fn to_compare(figure: impl Into<String>, value: Spread) -> Self {
+    pub fn to_compare(figure: impl Into<String>, value: Spread) -> Self {
         Self { figure: figure.into(), parts: Vec::new(), value, target: None }
     }
 
     /// Adds something that it is made of.
-    pub(crate) fn with(mut self, name: impl Into<String>, unit: &'static str, value: Spread) -> Self {
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, unit: &'static str, value: Spread) -> Self {
         self.parts.push(Part { name: name.into(), unit, value });
         self
     }
@@ -80,20 +83,24 @@ impl Figure {
 }
 
 impl Report {
-    pub(crate) fn add(&mut self, figure: Figure) {
+    /// Adds a figure, and shows it at once.
+    pub fn add(&mut self, figure: Figure) {
         // Whoever waits sees what there is already.
         eprint!("{}", figure.lines());
         self.0.push(figure);
     }
 
     /// For people. Each value is a median, with the least and the most in brackets.
-    pub(crate) fn table(&self) -> String {
+    pub fn table(&self) -> String {
         let head = format!("{:<58} {:>22} {:>8}\n", "figure", "median (least–most)", "target");
         std::iter::once(head).chain(self.0.iter().map(Figure::lines)).collect()
     }
 
     /// For programs.
-    pub(crate) fn json(&self) -> String {
+    ///
+    /// # Panics
+    /// Never: numbers and texts serialise.
+    pub fn json(&self) -> String {
         let figures = self.0.iter().map(|figure| {
             let met = figure.target.map(|target| target.is_met(figure.value.median));
             let mut value = serde_json::to_value(figure).expect("numbers and texts serialise");

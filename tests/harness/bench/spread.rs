@@ -6,15 +6,21 @@ use serde::Serialize;
 
 /// What repetitions gave.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Spread {
-    pub(crate) median: f64,
-    pub(crate) least: f64,
-    pub(crate) most: f64,
+pub struct Spread {
+    /// The one in the middle.
+    pub median: f64,
+    /// The smallest.
+    pub least: f64,
+    /// The greatest.
+    pub most: f64,
 }
 
 impl Spread {
     /// The spread of at least one value.
-    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut values: Vec<f64> = values.into_iter().collect();
         assert!(!values.is_empty(), "nothing was measured");
         values.sort_by(f64::total_cmp);

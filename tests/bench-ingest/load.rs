@@ -1,0 +1,132 @@
+//! Posts leads over connections that are kept, either as fast as answers come or at given times.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::bare::rate;
+
+/// Requests that wait for their answer at once.
+pub(crate) const IN_FLIGHT: usize = 256;
+
+/// What a round gave.
+#[derive(Debug, Default)]
+pub(crate) struct Round {
+    /// Answers of 202 a second.
+    pub(crate) rate: f64,
+    /// Answers that were another.
+    pub(crate) refused: usize,
+    /// From the intended time to the answer, sorted.
+    pub(crate) latencies: Vec<Duration>,
+    /// Processors that the generator kept busy.
+    pub(crate) processors: f64,
+}
+
+impl Round {
+    /// A quantile in milliseconds.
+    pub(crate) fn quantile(&self, share: f64) -> f64 {
+        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few million")]
+        let at = (self.latencies.len() as f64 * share) as usize;
+        self.latencies.get(at).or(self.latencies.last()).map_or(f64::NAN, |latency| latency.as_secs_f64() * 1000.0)
+    }
+}
+
+/// Where and what is posted.
+#[derive(Clone)]
+pub(crate) struct Target {
+    pub(crate) host: String,
+    pub(crate) path: String,
+    pub(crate) bodies: Arc<Vec<String>>,
+}
+
+impl Target {
+    fn request(&self, number: usize) -> Vec<u8> {
+        let body = &self.bodies[number % self.bodies.len()];
+        let (path, length) = (&self.path, body.len());
+        format!("POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}").into()
+    }
+
+    /// As fast as answers come.
+    pub(crate) fn closed(&self, time: Duration) -> Round {
+        self.run(time, None)
+    }
+
+    /// So many a second, whether or not answers come. Latency counts from when a request was to be sent.
+    pub(crate) fn open(&self, time: Duration, a_second: f64) -> Round {
+        self.run(time, Some(a_second))
+    }
+
+    fn run(&self, time: Duration, a_second: Option<f64>) -> Round {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads can be started");
+        let (next, before, started) = (Arc::new(AtomicUsize::new(0)), processor_time(), Instant::now());
+        let (accepted, refused, mut latencies) = runtime.block_on(async {
+            let senders = (0..IN_FLIGHT).map(|_| tokio::spawn(sender(self.clone(), next.clone(), started, time, a_second)));
+            let mut all = (0, 0, Vec::new());
+            for sender in senders.collect::<Vec<_>>() {
+                let (accepted, refused, latencies) = sender.await.expect("a sender does not panic");
+                all.0 += accepted;
+                all.1 += refused;
+                all.2.extend(latencies);
+            }
+            all
+        });
+        let took = started.elapsed();
+        latencies.sort_unstable();
+        let processors = (processor_time() - before).as_secs_f64() / took.as_secs_f64();
+        Round { rate: rate(accepted, took), refused, latencies, processors }
+    }
+}
+
+async fn sender(
+    target: Target,
+    next: Arc<AtomicUsize>,
+    started: Instant,
+    time: Duration,
+    a_second: Option<f64>,
+) -> (usize, usize, Vec<Duration>) {
+    let mut stream = TcpStream::connect(&target.host).await.expect("the server is there");
+    stream.set_nodelay(true).expect("it is a socket");
+    let (mut accepted, mut refused, mut latencies, mut buffer) = (0, 0, Vec::new(), Vec::new());
+    loop {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+        let intended = a_second.map_or_else(Instant::now, |rate| started + Duration::from_secs_f64(number as f64 / rate));
+        if intended.duration_since(started) > time {
+            return (accepted, refused, latencies);
+        }
+        tokio::time::sleep_until(intended.into()).await;
+        stream.write_all(&target.request(number)).await.expect("the server is there");
+        if answer(&mut stream, &mut buffer).await == 202 { accepted += 1 } else { refused += 1 }
+        latencies.push(intended.elapsed());
+    }
+}
+
+/// Reads one answer and gives its status.
+async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> u16 {
+    buffer.clear();
+    loop {
+        let read = stream.read_buf(buffer).await.expect("the server is there");
+        assert!(read > 0, "the server has closed the connection");
+        let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
+        let head = std::str::from_utf8(&buffer[..end]).expect("a head is text");
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+        });
+        if buffer.len() >= end + 4 + length.expect("the answer says how long it is") {
+            return head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("an answer has a status");
+        }
+    }
+}
+
+/// Processor time of this process so far.
+fn processor_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("this is Linux");
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks: u64 = [11, 12].into_iter().filter_map(|at| fields.get(at)?.parse::<u64>().ok()).sum();
+    // A tick is a hundredth of a second on every Linux there is.
+    Duration::from_millis(10 * ticks)
+}

@@ -4,7 +4,7 @@
 //! content becomes the value of the key without that ending, so every key can be a mounted secret. Whatever is wrong stops
 //! the start with one sentence that names the key.
 //!
-//! Which keys exist belongs in the sections: [`sections`] here, `config.rs` of each crate elsewhere.
+//! How changes are followed while a process runs belongs in [`crate::reload`]. Which keys exist belongs in the sections: [`sections`] here, `config.rs` of each crate elsewhere.
 
 mod error;
 mod secret_files;
@@ -12,7 +12,9 @@ pub mod sections;
 
 pub use error::ConfigError;
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
@@ -29,7 +31,11 @@ pub const DEFAULT_FILE: &str = "leadline.toml";
 #[derive(Clone)]
 pub struct Settings {
     figment: Figment,
-    folder: PathBuf,
+    layers: Arc<Layers>,
+    /// The configuration file, when there is one.
+    file: Option<PathBuf>,
+    /// Files that keys ending in `_file` name.
+    secret_files: Vec<PathBuf>,
 }
 
 /// Where the layers come from.
@@ -45,28 +51,59 @@ pub struct Sources<'a> {
     pub preset: Option<String>,
 }
 
+/// What stays the same when the configuration is read again.
+struct Layers {
+    defaults: Vec<String>,
+    sections: Vec<String>,
+    preset: Option<String>,
+}
+
 impl Settings {
     /// Reads and merges all layers.
     ///
     /// # Errors
     /// [`ConfigError`] when a file cannot be read or parsed, or a section is unknown.
     pub fn load(sources: &Sources<'_>) -> Result<Self, ConfigError> {
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let (defaults, sections) = (owned(sources.defaults), owned(sources.sections));
+        Self::merge(Arc::new(Layers { defaults, sections, preset: sources.preset.clone() }), sources.file)
+    }
+
+    /// Reads and merges all layers once more, file, environment and secret files as they are now.
+    ///
+    /// # Errors
+    /// As [`Settings::load`]; and when there was a file and it is gone: that is a slip, not a wish for the defaults.
+    pub fn reload(&self) -> Result<Self, ConfigError> {
+        Self::merge(self.layers.clone(), self.file.as_deref())
+    }
+
+    fn merge(layers: Arc<Layers>, file: Option<&Path>) -> Result<Self, ConfigError> {
         let mut figment = Figment::new();
-        for text in sources.defaults {
+        for text in layers.defaults.iter().chain(&layers.preset) {
             figment = figment.merge(Toml::string(text));
         }
-        if let Some(preset) = &sources.preset {
-            figment = figment.merge(Toml::string(preset));
-        }
-        let mut folder = PathBuf::new();
-        if let Some(file) = existing_file(sources.file)? {
-            folder.extend(file.parent());
-            figment = figment.merge(SecretFiles(Toml::file_exact(file)));
+        let file = existing_file(file)?;
+        let secret_files = RefCell::default();
+        if let Some(file) = &file {
+            figment = figment.merge(SecretFiles::of(Toml::file_exact(file), &secret_files));
         }
         let env = Env::prefixed(ENV_PREFIX).split("__");
-        let settings = Self { figment: figment.merge(SecretFiles(env)), folder };
-        settings.refuse_unknown_sections(sources.sections)?;
+        figment = figment.merge(SecretFiles::of(env, &secret_files));
+        let settings = Self { figment, layers, file, secret_files: secret_files.into_inner() };
+        settings.refuse_unknown_sections(&settings.layers.sections)?;
         Ok(settings)
+    }
+
+    /// The configuration file, when there is one.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Every file whose change can change a value: the configuration file, or the place where it is looked for, and the files of
+    /// secrets.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let file = self.file.clone().unwrap_or_else(|| DEFAULT_FILE.into());
+        std::iter::once(file).chain(self.secret_files.iter().cloned()).collect()
     }
 
     /// Reads one section, such as `kafka` or `sinks.email`.
@@ -85,12 +122,12 @@ impl Settings {
 
     /// The folder of the configuration file, from which the files count that it names; without a file the working directory.
     pub fn folder(&self) -> &Path {
-        &self.folder
+        self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
     }
 
-    fn refuse_unknown_sections(&self, known: &[&str]) -> Result<(), ConfigError> {
+    fn refuse_unknown_sections(&self, known: &[String]) -> Result<(), ConfigError> {
         let data: figment::value::Dict = self.figment.extract().map_err(|error| ConfigError::from_figment("", error))?;
-        match data.keys().find(|name| !known.contains(&name.as_str())) {
+        match data.keys().find(|name| !known.contains(name)) {
             Some(name) => Err(ConfigError::unknown(name, known)),
             None => Ok(()),
         }

@@ -5,6 +5,7 @@
 //! | to change | open |
 //! |---|---|
 //! | how the configuration is layered and refused | [`config`] |
+//! | how a changed configuration is noticed | [`reload`] |
 //! | keys of `[kafka]`, `[admin]`, `[log]`, `[lifecycle]` | [`config::sections`] |
 //! | log format, what may be logged at all | [`log`] |
 //! | how metrics are declared | [`mod@metrics`] |
@@ -22,6 +23,7 @@ pub mod lifecycle;
 pub mod log;
 pub mod metrics;
 pub mod process;
+pub mod reload;
 pub mod tls;
 
 /// The allocator of every process that links this crate.

@@ -21,7 +21,7 @@ impl ConfigError {
         Self(format!("the configuration file {} does not exist", file.display()))
     }
 
-    pub(super) fn unknown(section: &str, known: &[&str]) -> Self {
+    pub(super) fn unknown(section: &str, known: &[String]) -> Self {
         Self(format!("unknown section `{section}` in the configuration; there are: {}", known.join(", ")))
     }
 
@@ -32,7 +32,10 @@ impl ConfigError {
         let inner = error.path.strip_suffix(path.as_slice()).unwrap_or(&error.path);
         path.extend(inner.iter().cloned());
         let (field, why) = reason(&error.kind);
-        Self(format!("{origin}`{}`: {why}", full_name(&path.join("."), field)))
+        match full_name(&path.join("."), field) {
+            key if key.is_empty() => Self(format!("{origin}{why}")),
+            key => Self(format!("{origin}`{key}`: {why}")),
+        }
     }
 }
 
@@ -54,7 +57,7 @@ fn reason(kind: &Kind) -> (Option<String>, String) {
         Kind::MissingField(field) => (Some(field.to_string()), "this key is missing".to_owned()),
         Kind::InvalidType(_, wanted) | Kind::InvalidValue(_, wanted) => (None, format!("expected {wanted}")),
         Kind::UnknownVariant(_, known) => (None, format!("expected one of: {}", known.join(", "))),
-        Kind::Message(text) => (None, text.clone()),
+        Kind::Message(text) => (None, without_source(text)),
         Kind::InvalidLength(..)
         | Kind::DuplicateField(_)
         | Kind::ISizeOutOfRange(_)
@@ -62,6 +65,13 @@ fn reason(kind: &Kind) -> (Option<String>, String) {
         | Kind::Unsupported(_)
         | Kind::UnsupportedKey(..) => (None, kind.to_string()),
     }
+}
+
+/// A message without the line of the file that a syntax error quotes: it may hold a secret, and a log line is one line.
+fn without_source(text: &str) -> String {
+    let quotes = |line: &&str| line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()).trim_start().starts_with('|');
+    let told: Vec<&str> = text.lines().filter(|line| !quotes(line)).map(str::trim).filter(|line| !line.is_empty()).collect();
+    told.join(": ")
 }
 
 fn origin(metadata: &figment::Metadata) -> String {

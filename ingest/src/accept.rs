@@ -5,27 +5,27 @@ use std::sync::Arc;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use jiff::Timestamp;
-use leadline_proto::config::Endpoints;
 use leadline_proto::keys::PersonHasher;
 use leadline_proto::{AcceptedLead, EndpointName, LeadKind};
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::admit::{self, Admitted};
 use crate::config::Ingest as Config;
-use crate::durable::{Durability, Keeper};
 use crate::drift::Drift;
+use crate::durable::{Durability, Keeper};
+use crate::endpoints::Current;
 use crate::metrics::IngestMetrics;
-use crate::prepared::Prepared;
+use crate::prepared::PreparedEndpoint;
 use crate::problem::Problem;
 use crate::read::{NoLead, Origin};
 use crate::rejected::Rejects;
-use crate::{admit, body, read};
+use crate::{body, read};
 
 /// What every request is handled with.
 pub(crate) struct Intake {
     pub(crate) config: Arc<Config>,
-    pub(crate) endpoints: Endpoints,
-    pub(crate) prepared: Prepared,
+    pub(crate) endpoints: Current,
     pub(crate) rejects: Rejects,
     pub(crate) drift: Drift,
     pub(crate) hasher: PersonHasher,
@@ -58,10 +58,12 @@ impl Intake {
 }
 
 async fn receive(request: &HttpRequest, payload: Payload, intake: &Intake) -> Result<HttpResponse, Problem> {
-    let (name, _) = admit::admit(request, &intake.endpoints)?;
+    let (known, now) = (intake.endpoints.now(), Timestamp::now());
+    let Admitted { name, prepared, token } = admit::admit(request, &known, intake.config.hide_endpoints, now)?;
+    intake.metrics.token_used(&name, token, now);
     let body = body::read(request, payload, intake.config.body_limit, intake.config.body_timeout).await?;
     let origin = Origin { lead_id: Uuid::now_v7(), endpoint: &name, received_at: Timestamp::now() };
-    let lead = read_lead(intake, origin, &body).await?;
+    let lead = read_lead(intake, origin, prepared, &body).await?;
     let durable = intake.keeper.keep(&lead).await?;
     let test = lead.kind() == LeadKind::Test;
     if test {
@@ -74,8 +76,12 @@ async fn receive(request: &HttpRequest, payload: Payload, intake: &Intake) -> Re
 }
 
 /// The lead of a body. One that is none is kept, and its answer says so.
-async fn read_lead(intake: &Intake, origin: Origin<'_>, body: &[u8]) -> Result<AcceptedLead, Problem> {
-    let prepared = intake.prepared.get(origin.endpoint).ok_or(Problem::NotFound)?;
+async fn read_lead(
+    intake: &Intake,
+    origin: Origin<'_>,
+    prepared: &PreparedEndpoint,
+    body: &[u8],
+) -> Result<AcceptedLead, Problem> {
     let why = match read::lead(body, origin, prepared, &intake.hasher) {
         Ok((lead, findings)) => {
             intake.drift.note(origin.endpoint, Some(lead.lead_id), &findings);

@@ -32,6 +32,8 @@ pub struct Ingest {
     /// Time for a body to arrive.
     #[serde(with = "humantime_serde")]
     pub body_timeout: Duration,
+    /// Whether an endpoint that does not exist is answered like a wrong token.
+    pub hide_endpoints: bool,
     /// Time for Kafka to acknowledge a lead before the sender is asked to come again.
     #[serde(with = "humantime_serde")]
     pub publish_deadline: Duration,

@@ -30,9 +30,6 @@ pub enum Durability {
 }
 
 impl Durability {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Kafka, Self::Spool, Self::Memory];
-
     /// The word as it stands in the receipt.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -63,6 +60,12 @@ enum Heard {
 }
 
 impl Keeper {
+    /// Where leads can be durable here.
+    pub(crate) fn durabilities(&self) -> Vec<Durability> {
+        let spool = self.spool.as_ref().map(|_| Durability::Spool);
+        std::iter::once(self.publisher.durability()).chain(spool).collect()
+    }
+
     /// Makes a lead durable and says where.
     ///
     /// # Errors

@@ -11,6 +11,7 @@
 //! | keys of `[ingest]` | [`config`] |
 //! | routes, limits of the server | `server` |
 //! | who may post | `admit` |
+//! | which endpoints there are now, a new configuration | `endpoints` |
 //! | how a body is read | `body` |
 //! | from a body to a lead and its record | [`read`] |
 //! | what is made of `[endpoints]` once: schema, mapping | [`prepared`], [`schema`] |
@@ -29,6 +30,7 @@ mod body;
 pub mod config;
 mod drift;
 mod durable;
+mod endpoints;
 pub mod metrics;
 pub mod prepared;
 pub mod problem;

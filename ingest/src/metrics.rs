@@ -1,7 +1,10 @@
 //! The metrics of ingest.
 
+use jiff::Timestamp;
 use leadline_proto::EndpointName;
+use leadline_proto::config::{Endpoints, Token};
 
+use crate::durable::Durability;
 use crate::schema::KEYWORDS;
 
 leadline_platform::metrics! {
@@ -26,6 +29,11 @@ leadline_platform::metrics! {
         pub unknown_fields: Counter("leadline_ingest_unknown_fields_total", ["endpoint"]),
         /// When the marketplace's test lead last came, by endpoint; 0 before the first since the start.
         pub test_lead: Gauge("leadline_ingest_test_lead_timestamp_seconds", ["endpoint"]),
+        /// When a token was last used, by endpoint and token (its name, or the first 8 digits of its hash); 0 when it was not
+        /// since the start. A token that nobody uses can be revoked.
+        pub token_last_used: Gauge("leadline_ingest_token_last_used_timestamp_seconds", ["endpoint", "token"]),
+        /// When a token stops being good, by endpoint and token; only for those that expire.
+        pub token_expires: Gauge("leadline_ingest_token_expires_timestamp_seconds", ["endpoint", "token"]),
         /// Records handed to Kafka, by topic and result (ok, error).
         pub produced: Counter("leadline_produce_records_total", ["topic", "result"]),
         /// Leads that were to be written to the spool, by result (ok, full, error).
@@ -91,14 +99,13 @@ impl IngestMetrics {
     }
 
     /// Creates every series at 0, so that a first refusal is seen as an increase.
-    pub(crate) fn start_at_zero<'a>(&self, endpoints: impl Iterator<Item = &'a EndpointName>, topic: &str, durable: &[&str]) {
-        for endpoint in endpoints {
-            for kind in ["customer", "test", "do_not_contact", "blank"] {
-                for durable in durable {
-                    self.accepted.with_label_values(&[endpoint.as_str(), kind, durable]);
-                }
-            }
-        }
+    pub(crate) fn start_at_zero<'a>(
+        &self,
+        endpoints: impl Iterator<Item = &'a EndpointName>,
+        topic: &str,
+        durable: &[Durability],
+    ) {
+        self.start_endpoints(endpoints, durable);
         for reason in REASONS {
             self.refused.with_label_values(&[reason]);
         }
@@ -111,5 +118,89 @@ impl IngestMetrics {
         for result in ["ok", "refused", "error"] {
             self.drained.with_label_values(&[result]);
         }
+    }
+
+    /// The same for endpoints that may have come later.
+    pub(crate) fn start_endpoints<'a>(&self, endpoints: impl Iterator<Item = &'a EndpointName>, durable: &[Durability]) {
+        for endpoint in endpoints {
+            for kind in ["customer", "test", "do_not_contact", "blank"] {
+                for durable in durable {
+                    self.accepted.with_label_values(&[endpoint.as_str(), kind, durable.as_str()]);
+                }
+            }
+        }
+    }
+
+    /// Shows the tokens there are now, and no longer those that are gone.
+    pub(crate) fn show_tokens(&self, before: &Endpoints, now: &Endpoints) {
+        for (endpoint, token) in each_token(before) {
+            let labels = [endpoint.as_str(), token.id()];
+            if now.get(endpoint).is_none_or(|now| now.tokens.iter().all(|kept| kept.id() != token.id())) {
+                // An error says that there is no such series.
+                let _ = self.token_last_used.remove_label_values(&labels);
+            }
+            let _ = self.token_expires.remove_label_values(&labels);
+        }
+        for (endpoint, token) in each_token(now) {
+            let labels = [endpoint.as_str(), token.id()];
+            self.token_last_used.with_label_values(&labels);
+            if let Some(expires) = token.expires() {
+                self.token_expires.with_label_values(&labels).set(seconds(expires));
+            }
+        }
+    }
+
+    /// Notes that a token was used.
+    pub(crate) fn token_used(&self, endpoint: &EndpointName, token: &Token, now: Timestamp) {
+        self.token_last_used.with_label_values(&[endpoint.as_str(), token.id()]).set(seconds(now));
+    }
+}
+
+fn each_token(endpoints: &Endpoints) -> impl Iterator<Item = (&EndpointName, &Token)> {
+    endpoints.iter().flat_map(|(name, endpoint)| endpoint.tokens.iter().map(move |token| (name, token)))
+}
+
+fn seconds(time: Timestamp) -> f64 {
+    time.as_duration().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use leadline_platform::metrics::prometheus::{Registry, TextEncoder};
+    use leadline_proto::config::{Endpoint, TokenHash};
+
+    use super::*;
+
+    fn endpoints(tokens: &[(&str, Option<&str>)]) -> Endpoints {
+        let token = |(name, expires): &(&str, Option<&str>)| {
+            Token::new(TokenHash::of(name), expires.map(|time| time.parse().unwrap()), Some(name.parse().unwrap()))
+        };
+        let tokens = tokens.iter().map(token).collect::<Vec<_>>().try_into().unwrap();
+        Endpoints::from([("shop".parse().unwrap(), Endpoint { tokens, ..Endpoint::default() })])
+    }
+
+    /// Name without its prefix, token and value of each series of a token.
+    fn shown(registry: &Registry) -> Vec<String> {
+        let text = TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+        let lines =
+            text.lines().filter_map(|line| line.strip_prefix("leadline_ingest_token_")?.split_once("_timestamp_seconds"));
+        lines.map(|(what, rest)| format!("{what}{rest}")).collect()
+    }
+
+    #[test]
+    fn tokens_are_shown_as_long_as_they_are_there() {
+        let registry = Registry::new();
+        let metrics = IngestMetrics::new(&registry, &[]).unwrap();
+        let first = endpoints(&[("a", None), ("b", Some("1970-01-01T00:01:40Z"))]);
+        metrics.show_tokens(&Endpoints::new(), &first);
+        let used = first.values().next().unwrap().tokens.iter().next().unwrap();
+        metrics.token_used(first.keys().next().unwrap(), used, "1970-01-01T00:00:07.5Z".parse().unwrap());
+        let labels = |token| format!(r#"{{endpoint="shop",token="{token}"}}"#);
+        let [a, b, c] = ["a", "b", "c"].map(labels);
+        let expected = [format!("expires{b} 100"), format!("last_used{a} 7.5"), format!("last_used{b} 0")];
+        assert_eq!(shown(&registry), expected);
+        metrics.show_tokens(&first, &endpoints(&[("a", Some("1970-01-01T00:02:00Z")), ("c", None)]));
+        let expected = [format!("expires{a} 120"), format!("last_used{a} 7.5"), format!("last_used{c} 0")];
+        assert_eq!(shown(&registry), expected);
     }
 }

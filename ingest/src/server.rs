@@ -22,9 +22,9 @@ use tokio_util::sync::CancellationToken;
 use crate::accept::{self, Intake};
 use crate::config::Ingest as Config;
 use crate::drift::Drift;
-use crate::durable::{Durability, Keeper};
+use crate::durable::Keeper;
+use crate::endpoints::{self, Current, Known};
 use crate::metrics::IngestMetrics;
-use crate::prepared::Prepared;
 use crate::problem::Problem;
 use crate::publish::{Capacity, Publisher};
 use crate::rejected::Rejects;
@@ -66,9 +66,8 @@ impl Ingest {
     /// [`Fatal`] when the configuration is bad or the address cannot be bound.
     pub fn start(process: &Process, capacity: Option<Arc<dyn Capacity>>) -> Result<Self, Fatal> {
         let config = Arc::new(Config::read(&process.settings)?);
-        let endpoints: Endpoints = process.settings.section("endpoints")?;
+        let known = Known::read(&process.settings)?;
         let topics: Topics = process.settings.section("topics")?;
-        let prepared = Prepared::build(&endpoints, process.settings.folder())?;
         let topic = topics.name(&Topic::Leads);
         let metrics = IngestMetrics::new(&process.registry, &[]).map_err(Fatal::internal)?;
         let client = settings::producer(&process.sections.kafka, "leadline-ingest");
@@ -83,9 +82,10 @@ impl Ingest {
             Rejects::new(producer.clone(), topics.name(&Topic::Rejected), config.rejected.per_minute, metrics.clone());
         let publisher = Publisher { producer, capacity, topic, metrics: metrics.clone() };
         let keeper = Keeper { publisher, spool, config: config.clone(), metrics: metrics.clone() };
-        let drift = Drift::new(metrics.clone());
-        let intake = Intake { config, endpoints, prepared, rejects, drift, hasher, keeper, metrics };
+        let (endpoints, drift) = (Current::new(known), Drift::new(metrics.clone()));
+        let intake = web::Data::new(Intake { config, endpoints, rejects, drift, hasher, keeper, metrics });
         intake.watch(process);
+        endpoints::follow(process, &intake)?;
         serve(process, intake)
     }
 
@@ -136,16 +136,14 @@ impl Drain {
 impl Intake {
     /// Creates every series, and looks at Kafka from the side from now on.
     fn watch(&self, process: &Process) {
-        let Self { keeper: Keeper { publisher, spool, .. }, metrics, .. } = self;
-        if self.endpoints.is_empty() {
+        let Self { keeper, metrics, .. } = self;
+        let (publisher, spool, known) = (&keeper.publisher, &keeper.spool, self.endpoints.now());
+        if known.all().is_empty() {
             tracing::warn!("there is no endpoint: `leadline endpoint new NAME` makes one");
         }
-        self.endpoints.keys().for_each(|name| metrics.start_endpoint(name, self.prepared.has_schema(name)));
-        let durable: &[_] = match spool {
-            Some(_) => &[Durability::Kafka.as_str(), Durability::Spool.as_str()],
-            None => &[publisher.durability().as_str()],
-        };
-        metrics.start_at_zero(self.endpoints.keys(), &publisher.topic, durable);
+        known.all().keys().for_each(|name| metrics.start_endpoint(name, known.prepared().has_schema(name)));
+        metrics.start_at_zero(known.all().keys(), &publisher.topic, &keeper.durabilities());
+        metrics.show_tokens(&Endpoints::new(), known.all());
         if publisher.capacity.is_none() {
             let (kafka, largest) = (process.sections.kafka.clone(), self.config.largest_message());
             tokio::spawn(topic_check::run(kafka, publisher.topic.clone(), largest, metrics.clone()));
@@ -156,11 +154,10 @@ impl Intake {
     }
 }
 
-fn serve(process: &Process, intake: Intake) -> Result<Ingest, Fatal> {
+fn serve(process: &Process, intake: web::Data<Intake>) -> Result<Ingest, Fatal> {
     let listen = intake.config.listen;
     let producer = intake.keeper.publisher.producer.clone();
     let drain = Drain::start(&intake, process);
-    let intake = web::Data::new(intake);
     let server = HttpServer::new(move || {
         App::new()
             .app_data(intake.clone())

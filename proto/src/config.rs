@@ -2,10 +2,14 @@
 //!
 //! Sections of one process belong in that process' own `config.rs`; how the layers are read in `platform`.
 
+mod tokens;
+
+pub use tokens::{Token, TokenHash, Tokens};
+
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::lead::is_address;
 use crate::mapping::Mapping;
@@ -63,8 +67,8 @@ pub type Endpoints = BTreeMap<EndpointName, Endpoint>;
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Endpoint {
-    /// Hashes of the tokens that are accepted.
-    pub tokens: Vec<TokenHash>,
+    /// Who may post there: hashes of the tokens that are accepted, and until when.
+    pub tokens: Tokens,
     /// The offer that leads of this endpoint are for, such as `contoso.backup`.
     pub offer_id: Option<String>,
     /// Who is told about a lead, as in Partner Center: addresses separated by `;`.
@@ -158,42 +162,6 @@ impl fmt::Debug for Contacts {
     }
 }
 
-/// SHA-256 of a token, written `sha256:` and 64 hex digits. Tokens are 256 random bits, so a plain hash cannot be reversed
-/// by guessing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct TokenHash([u8; 32]);
-
-impl TokenHash {
-    /// The hash of a token.
-    pub fn of(token: &str) -> Self {
-        use sha2::Digest;
-        Self(sha2::Sha256::digest(token.as_bytes()).into())
-    }
-
-    /// The hash itself, for a constant-time compare.
-    pub fn bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for TokenHash {
-    type Error = &'static str;
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let mut hash = [0; 32];
-        let digits =
-            text.strip_prefix("sha256:").ok_or("a token hash starts with `sha256:`; `leadline endpoint new` makes one")?;
-        hex::decode_to_slice(digits, &mut hash).map_err(|_| "a token hash is `sha256:` and 64 hex digits")?;
-        Ok(Self(hash))
-    }
-}
-
-impl From<TokenHash> for String {
-    fn from(hash: TokenHash) -> String {
-        format!("sha256:{}", hex::encode(hash.0))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,14 +172,6 @@ mod tests {
         assert_eq!(contacts("a@x.com; b@y.com;A@X.com;").unwrap().addresses(), ["a@x.com", "b@y.com"]);
         assert!(contacts("a@x.com b@y.com").unwrap_err().contains("separate addresses by `;`"));
         assert!(contacts("").unwrap().addresses().is_empty());
-    }
-
-    #[test]
-    fn a_token_hash_is_written_and_read() {
-        let hash = TokenHash::of("token");
-        let text = String::from(hash.clone());
-        assert_eq!(TokenHash::try_from(text), Ok(hash));
-        assert!(TokenHash::try_from("secret".to_owned()).is_err());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Names the operator chooses in the configuration: endpoints and sinks.
+//! Names the operator chooses in the configuration: endpoints, their tokens, and sinks.
 //!
 //! They appear in URLs, topic names, consumer groups and metric labels, so one narrow alphabet serves all of them.
 
@@ -65,6 +65,10 @@ name!(
 name!(
     /// A sink: one destination of leads with its own worker, consumer group, retry topic and dead letters.
     SinkName
+);
+name!(
+    /// A token of an endpoint, as its metrics and commands call it: no secret.
+    TokenName
 );
 
 #[cfg(test)]

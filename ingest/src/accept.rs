@@ -20,7 +20,7 @@ use crate::prepared::PreparedEndpoint;
 use crate::problem::Problem;
 use crate::read::{NoLead, Origin};
 use crate::rejected::Rejects;
-use crate::{body, read};
+use crate::{body, idempotency, read};
 
 /// What every request is handled with.
 pub(crate) struct Intake {
@@ -61,8 +61,10 @@ async fn receive(request: &HttpRequest, payload: Payload, intake: &Intake) -> Re
     let (known, now) = (intake.endpoints.now(), Timestamp::now());
     let Admitted { name, prepared, token } = admit::admit(request, &known, intake.config.hide_endpoints, now)?;
     intake.metrics.token_used(&name, token, now);
+    let key = idempotency::key(request)?;
     let body = body::read(request, payload, intake.config.body_limit, intake.config.body_timeout).await?;
-    let origin = Origin { lead_id: Uuid::now_v7(), endpoint: &name, received_at: Timestamp::now() };
+    let lead_id = key.map_or_else(Uuid::now_v7, |key| key.lead_id(&name));
+    let origin = Origin { lead_id, endpoint: &name, received_at: Timestamp::now() };
     let lead = read_lead(intake, origin, prepared, &body).await?;
     let durable = intake.keeper.keep(&lead).await?;
     let test = lead.kind() == LeadKind::Test;

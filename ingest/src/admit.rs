@@ -100,7 +100,8 @@ mod tests {
         let tokens = [Token::from(TokenHash::of("one")), Token::from(TokenHash::of("two")), old];
         let endpoint = Endpoint { tokens: tokens.to_vec().try_into().unwrap(), ..Endpoint::default() };
         let closed = Endpoint::default();
-        Known::new(Endpoints::from([(ENDPOINT.parse().unwrap(), endpoint), ("closed".parse().unwrap(), closed)]))
+        let endpoints = Endpoints::from([(ENDPOINT.parse().unwrap(), endpoint), ("closed".parse().unwrap(), closed)]);
+        Known::build(endpoints, Path::new("")).unwrap()
     }
 
     fn request(uri: &str, headers: &[(&'static str, &'static str)]) -> HttpRequest {

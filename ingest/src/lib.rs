@@ -3,7 +3,8 @@
 //! The way of a request, in this order, so that the cheap refusals come first and nothing is read from strangers:
 //!
 //! ```text
-//! admit: endpoint, token, media type ▶ body: size, time ▶ accept: parse, envelope ▶ durable: acknowledged by Kafka, or synced in the spool ▶ 202
+//! admit: endpoint, token, media type, key ▶ body: size, time ▶ accept: parse, envelope
+//!     ▶ durable: acknowledged by Kafka, or synced in the spool ▶ 202
 //! ```
 //!
 //! | to change | open |
@@ -12,6 +13,7 @@
 //! | routes, limits of the server | `server` |
 //! | who may post | `admit` |
 //! | which endpoints there are now, a new configuration | `endpoints` |
+//! | leads that may be posted again | `idempotency` |
 //! | how a body is read | `body` |
 //! | from a body to a lead and its record | [`read`] |
 //! | what is made of `[endpoints]` once: schema, mapping | [`prepared`], [`schema`] |
@@ -31,6 +33,7 @@ pub mod config;
 mod drift;
 mod durable;
 mod endpoints;
+mod idempotency;
 pub mod metrics;
 pub mod prepared;
 pub mod problem;

@@ -74,6 +74,7 @@ pub const REASONS: [&str; 13] = [
     "schema-violation",
     "unauthorized",
     "not-found",
+    "idempotency-key",
     "method-not-allowed",
     "timeout",
     "incomplete",
@@ -202,5 +203,14 @@ mod tests {
         metrics.show_tokens(&first, &endpoints(&[("a", Some("1970-01-01T00:02:00Z")), ("c", None)]));
         let expected = [format!("expires{a} 120"), format!("last_used{a} 7.5"), format!("last_used{c} 0")];
         assert_eq!(shown(&registry), expected);
+    }
+
+    #[test]
+    fn every_reason_is_known_before_it_happens() {
+        let registry = Registry::new();
+        let metrics = IngestMetrics::new(&registry, &[]).unwrap();
+        metrics.start_at_zero([].into_iter(), "leads", "kafka");
+        let text = TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+        assert!(text.contains(r#"leadline_ingest_refused_total{reason="idempotency-key"} 0"#), "{text}");
     }
 }

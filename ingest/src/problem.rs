@@ -27,6 +27,8 @@ pub enum Problem {
     Unauthorized,
     /// There is no such endpoint or path.
     NotFound,
+    /// The header `Idempotency-Key` cannot be used.
+    IdempotencyKey,
     /// Only POST is allowed.
     MethodNotAllowed,
     /// The body did not arrive in time.
@@ -76,6 +78,12 @@ impl Problem {
             Self::NotFound => {
                 facts("not-found", StatusCode::NOT_FOUND, "There is no such endpoint", "post leads to /v1/leads/{endpoint}")
             }
+            Self::IdempotencyKey => facts(
+                "idempotency-key",
+                StatusCode::BAD_REQUEST,
+                "The Idempotency-Key cannot be used",
+                "send it once, with 1 to 255 visible ASCII characters, or leave it out",
+            ),
             Self::MethodNotAllowed => {
                 facts("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, "Only POST is allowed", "post the lead as JSON")
             }
@@ -152,7 +160,7 @@ impl Problem {
             Self::Timeout | Self::TooLarge { .. } => {
                 response.force_close();
             }
-            Self::NotALead { .. } | Self::NotFound | Self::Incomplete | Self::UnsupportedMediaType => {}
+            Self::NotALead { .. } | Self::NotFound | Self::IdempotencyKey | Self::Incomplete | Self::UnsupportedMediaType => {}
         }
     }
 }

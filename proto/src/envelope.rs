@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::headers::{self, Headers};
+use crate::idempotency;
 use crate::keys::{PersonKey, crm_key};
 use crate::lead::{Lead, LeadKind};
 use crate::names::EndpointName;
@@ -67,9 +68,15 @@ impl AcceptedLead {
         serde_json::to_vec(self).expect("an accepted lead always serialises")
     }
 
-    /// The headers of the record: CloudEvents 1.0, Kafka binding, binary mode.
+    /// The headers of the record: CloudEvents 1.0, Kafka binding, binary mode; and that it may stand there twice, when its sender
+    /// may post it again.
     pub fn headers(&self) -> Headers {
-        headers::cloud_event(&self.lead_id.to_string(), TYPE, &source(&self.endpoint), self.received_at, SCHEMA)
+        let id = self.lead_id.to_string();
+        let mut headers = headers::cloud_event(&id, TYPE, &source(&self.endpoint), self.received_at, SCHEMA);
+        if idempotency::is_named(self.lead_id) {
+            headers.set(headers::REDELIVERY, "1");
+        }
+        headers
     }
 
     /// Reads a record back.

@@ -40,8 +40,12 @@ pub const CONTENT: &str = "leadline-content";
 pub const PROGRESS: &str = "leadline-progress";
 /// Whether an earlier try may have delivered although it was not confirmed: `1`.
 pub const MAYBE_DUPLICATE: &str = "leadline-maybe-duplicate";
-/// The record was published from the spool, or by hand from the rejected bodies, and may stand twice in the topic: `1`.
+/// The record may stand twice in the topic: `1`. It was published from the spool, or by hand from the rejected bodies, or its sender
+/// named it by an [`IDEMPOTENCY_KEY`] and may have posted it before.
 pub const REDELIVERY: &str = "leadline-redelivery";
+
+/// Not of a record but of the request: what the sender calls its lead, so that it may post it again.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// Prefix of the headers Kafka Connect puts on dead letters; see [`crate::dead_letter`].
 pub const CONNECT_ERRORS: &str = "__connect.errors.";

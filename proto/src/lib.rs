@@ -15,6 +15,7 @@
 //! | the note that a dead letter is dealt with | [`settled`] |
 //! | holds and brakes on `leads.control` | [`control`] |
 //! | names of headers, topics, keys | [`headers`], [`topics`], [`keys`] |
+//! | leads that may be posted again | [`idempotency`] |
 //! | `[endpoints]` and `[topics]` of the configuration | [`config`] |
 
 pub mod code;
@@ -23,6 +24,7 @@ pub mod control;
 pub mod dead_letter;
 pub mod envelope;
 pub mod headers;
+pub mod idempotency;
 pub mod keys;
 pub mod lead;
 pub mod mapping;

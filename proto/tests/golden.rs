@@ -149,6 +149,11 @@ fn leads() -> Vec<(&'static str, AcceptedLead)> {
         ..blank()
     };
     let odd_raw = r#"{"UserDetails":{"LastName":"MSFT_TEST_636573304831318844","Email":"n/a","Age":7.5,"Tags":["a",{"b":null}]},"Consent":true,"Score":-3}"#;
+    // As its sender named it `order-7`.
+    let named = AcceptedLead {
+        lead_id: "142e031d-7260-584e-9355-f5b850d79990".parse().unwrap(),
+        ..accepted(7, None, Lead { kind: LeadKind::Blank, ..blank() }, EMPTY)
+    };
     vec![
         ("accepted-sample", accepted(1, Some("contoso.backup"), sample, SAMPLE)),
         ("accepted-camel-case", accepted(2, None, camel_case, CAMEL_CASE)),
@@ -156,6 +161,7 @@ fn leads() -> Vec<(&'static str, AcceptedLead)> {
         ("accepted-do-not-contact", accepted(4, None, do_not_contact, DO_NOT_CONTACT)),
         ("accepted-empty", accepted(5, None, Lead { kind: LeadKind::Blank, ..blank() }, EMPTY)),
         ("accepted-odd", accepted(6, None, odd, odd_raw)),
+        ("accepted-named", named),
     ]
 }
 

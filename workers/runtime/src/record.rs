@@ -90,7 +90,7 @@ impl Received {
         AcceptedLead::claimed_endpoint(&self.headers)
     }
 
-    /// Whether it was published from a spool, so that its lead may stand twice in the topic.
+    /// Whether its lead may stand twice in the topic: it comes from a spool, or may have been posted again.
     pub(crate) fn is_redelivery(&self) -> bool {
         self.slot.source == Source::Leads && self.headers.text(REDELIVERY) == Some("1")
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use leadline_proto::keys::ContentHash;
 use leadline_proto::retry::History;
-use leadline_proto::{AcceptedLead, Code, LeadKind};
+use leadline_proto::{AcceptedLead, Code, LeadKind, idempotency};
 use tokio::sync::Mutex;
 
 use crate::memory::{Known, Memory};
@@ -95,9 +95,11 @@ impl Judge {
         }
     }
 
-    /// A record from a spool: its lead may have been published before, and handled long ago.
+    /// Its lead may have been published before, and handled long ago: it comes from a spool, or its sender posts it again. In the
+    /// second case the record tells of the second receipt, so the search begins before it.
     async fn judge_redelivery(&self, record: &Received, lead: &Sighting, seen: Seen) -> Judged {
-        let Some(memory) = self.search(record, lead.received_at, FRESH).await else { return Judged::Unknown };
+        let since = idempotency::known_since(lead.lead_id, lead.received_at);
+        let Some(memory) = self.search(record, since, FRESH).await else { return Judged::Unknown };
         match memory.judge(&record.headers) {
             Known::Settled => Judged::Settled,
             Known::DeadLettered(code) => Judged::GivenUp(code),

@@ -21,6 +21,7 @@ fn every_command_and_every_setting_has_its_place() {
         "leadline up",
         "leadline send",
         "leadline endpoint new",
+        "leadline endpoint rotate",
         "leadline config default",
         "leadline topics create",
         "leadline dead-letters replay",

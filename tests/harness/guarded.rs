@@ -25,6 +25,8 @@ pub enum Signal {
     Stop,
     /// Thaws.
     Cont,
+    /// Asks to read the configuration again.
+    Hangup,
 }
 
 impl fmt::Display for Signal {
@@ -35,6 +37,7 @@ impl fmt::Display for Signal {
             Self::Quit => "QUIT",
             Self::Stop => "STOP",
             Self::Cont => "CONT",
+            Self::Hangup => "HUP",
         })
     }
 }

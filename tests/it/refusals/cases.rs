@@ -26,6 +26,7 @@ impl Site<'_> {
     pub(crate) fn cases(&self) -> Vec<Case> {
         [
             self.no_lead(),
+            self.bad_keys(),
             self.not_allowed_in(),
             self.not_there(),
             self.slow_or_too_large(),
@@ -65,6 +66,19 @@ impl Site<'_> {
             ("nested 65 deep", nested(65)),
         ];
         bodies.into_iter().map(|(what, body)| self.case(what, 400, body)).collect()
+    }
+
+    /// 400 for what the sender calls its lead.
+    fn bad_keys(&self) -> Vec<Case> {
+        let keys = [
+            ("an empty `Idempotency-Key`", String::new()),
+            ("an `Idempotency-Key` with a space in it", "Augustina Ada".to_owned()),
+            ("an `Idempotency-Key` of 256 characters", "Augustina".repeat(29)[..256].to_owned()),
+        ];
+        let case = |(what, key)| self.case(what, 400, sample()).header("idempotency-key", key);
+        let twice = self.case("two `Idempotency-Key` headers", 400, sample());
+        let twice = twice.header("idempotency-key", "Augustina".to_owned()).header("idempotency-key", "Augustina".to_owned());
+        keys.into_iter().map(case).chain([twice]).collect()
     }
 
     /// 401
@@ -144,6 +158,7 @@ impl Site<'_> {
             self.case("no length in the head", 202, vec![]).body(Body::Chunked(person(6))),
             self.case("exactly as large as the limit", 202, padded(LIMIT)),
             self.case("a byte order mark", 202, ["\u{feff}".as_bytes(), &person(7)].concat()),
+            self.case("an `Idempotency-Key`", 202, person(9)).header("idempotency-key", "\"Augustina-1\"".to_owned()),
             self.case("other parameters beside `sig`", 202, person(8)).target(format!(
                 "{}?a=1&sig={}&b",
                 self.path(),

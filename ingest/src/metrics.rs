@@ -66,7 +66,7 @@ leadline_platform::metrics! {
 }
 
 /// Every reason of a refusal, as label values.
-pub const REASONS: [&str; 13] = [
+pub const REASONS: [&str; 14] = [
     "not-utf8",
     "not-json",
     "not-an-object",

@@ -11,7 +11,9 @@ pub(crate) fn measure(place: &Place, options: &Options, a_second: f64, report: &
     ingest.target.open(options.round() / 4, a_second);
     let rounds: Vec<_> = (0..options.rounds()).map(|_| ingest.target.open(options.round(), a_second)).collect();
     let of = |share: f64| Spread::of(rounds.iter().map(|round| round.quantile(share)));
-    report.add(
-        Figure::to_compare("ms to the answer at half of L, p50", of(0.5)).with("p99", "ms", of(0.99)).with("p99.9", "ms", of(0.999)),
-    );
+    report.add(Figure::to_compare("ms to the answer at half of L, p50", of(0.5)).with("p99", "ms", of(0.99)).with(
+        "p99.9",
+        "ms",
+        of(0.999),
+    ));
 }

@@ -28,7 +28,12 @@ pub(crate) struct Round {
 impl Round {
     /// A quantile in milliseconds.
     pub(crate) fn quantile(&self, share: f64) -> f64 {
-        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few million")]
+        #[allow(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a few million"
+        )]
         let at = (self.latencies.len() as f64 * share) as usize;
         self.latencies.get(at).or(self.latencies.last()).map_or(f64::NAN, |latency| latency.as_secs_f64() * 1000.0)
     }
@@ -46,7 +51,10 @@ impl Target {
     fn request(&self, number: usize) -> Vec<u8> {
         let body = &self.bodies[number % self.bodies.len()];
         let (path, length) = (&self.path, body.len());
-        format!("POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}").into()
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+        .into()
     }
 
     /// As fast as answers come.
@@ -99,7 +107,11 @@ async fn sender(
         }
         tokio::time::sleep_until(intended.into()).await;
         stream.write_all(&target.request(number)).await.expect("the server is there");
-        if answer(&mut stream, &mut buffer).await == 202 { accepted += 1 } else { refused += 1 }
+        if answer(&mut stream, &mut buffer).await == 202 {
+            accepted += 1
+        } else {
+            refused += 1
+        }
         latencies.push(intended.elapsed());
     }
 }

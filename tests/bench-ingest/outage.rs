@@ -32,13 +32,15 @@ pub(crate) fn measure(place: &Place, options: &Options, accepted: f64, report: &
         std::thread::sleep(Duration::from_millis(20));
     }
     let drained = rate(spooled, back.elapsed());
-    report.add(
-        Figure::new("accepted with Kafka away ÷ L", Spread::of([away.median / accepted]), Target::AtLeast(0.5))
-            .with("accepted with Kafka away", "leads/s", away),
-    );
-    report.add(
-        Figure::new("drained without new leads ÷ L", Spread::of([drained / accepted]), Target::AtLeast(1.0))
-            .with("drained", "leads/s", Spread::of([drained])),
-    );
+    report.add(Figure::new("accepted with Kafka away ÷ L", Spread::of([away.median / accepted]), Target::AtLeast(0.5)).with(
+        "accepted with Kafka away",
+        "leads/s",
+        away,
+    ));
+    report.add(Figure::new("drained without new leads ÷ L", Spread::of([drained / accepted]), Target::AtLeast(1.0)).with(
+        "drained",
+        "leads/s",
+        Spread::of([drained]),
+    ));
     report.add(Figure::new("MiB of ingest at most, Kafka hanging", Spread::of([hanging]), Target::AtMost(96.0)));
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::backlog::{Backlog, Shape};
 use crate::options::Options;
 use crate::place::Place;
-use leadline_tests::bench::{Figure, Report, Spread, Target};
 use crate::sink::Behaviour;
 use crate::worker::{Ran, Run};
+use leadline_tests::bench::{Figure, Report, Spread, Target};
 
 const SHAPE: Shape = Shape { partitions: 1, leads: 10_000, keys: 1_000, bytes: 1_536 };
 const CONCURRENCY: u32 = 100;

@@ -31,9 +31,9 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use leadline_tests::Tool;
 
+use leadline_tests::bench::Report;
 use options::Options;
 use place::Place;
-use leadline_tests::bench::Report;
 
 fn main() -> ExitCode {
     let options = Options::parse();

@@ -11,8 +11,8 @@ use crate::backlog::{Backlog, Shape};
 use crate::child::Child;
 use crate::options::Options;
 use crate::place::{PATIENCE, Place, Setup};
-use leadline_tests::bench::{Figure, Report, Spread, Target};
 use crate::sink::Behaviour;
+use leadline_tests::bench::{Figure, Report, Spread, Target};
 
 const MIB: f64 = 1_048_576.0;
 const MOST: f64 = 128.0;

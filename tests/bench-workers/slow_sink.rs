@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::backlog::{Backlog, Shape};
 use crate::options::Options;
 use crate::place::Place;
-use leadline_tests::bench::{Figure, Report, Spread, Target};
 use crate::sink::Behaviour;
 use crate::worker::Run;
+use leadline_tests::bench::{Figure, Report, Spread, Target};
 
 const CALL: Duration = Duration::from_millis(20);
 const CONCURRENCIES: [u32; 3] = [64, 256, 1_024];

@@ -5,9 +5,9 @@ use crate::backlog::{Backlog, Shape};
 use crate::bare::{self, Encoded, Outcomes};
 use crate::options::Options;
 use crate::place::Place;
-use leadline_tests::bench::{Figure, Report, Spread, Target};
 use crate::sink::Behaviour;
 use crate::worker::Run;
+use leadline_tests::bench::{Figure, Report, Spread, Target};
 
 const PARTITIONS: i32 = 12;
 const KEYS: usize = 10_000;

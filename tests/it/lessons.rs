@@ -23,7 +23,7 @@ use leadline_tests::{Stack, Suite, Tool};
 type Test = (&'static str, fn(&Stack));
 
 pub(crate) fn tests(suite: &mut Suite) {
-    let tests: [Test; 23] = [
+    let tests: [Test; 24] = [
         ("leads_at_the_same_offset_of_two_partitions_are_both_delivered", positions::the_same_offset_on_two_partitions),
         ("a_new_group_starts_with_the_oldest_lead", positions::a_new_group_starts_with_the_oldest),
         ("deleted_records_stop_their_partition_until_it_is_released", positions::deleted_records),
@@ -38,6 +38,7 @@ pub(crate) fn tests(suite: &mut Suite) {
         ("a_repeat_is_told_and_not_sent", duplicates::a_repeat_is_told_and_not_sent),
         ("a_record_that_stands_twice_is_handled_once", duplicates::a_record_that_stands_twice_is_handled_once),
         ("a_retry_record_that_surfaced_late_sends_nothing_again", duplicates::a_retry_record_that_surfaced_late),
+        ("a_lead_posted_again_much_later_is_handled_once", duplicates::a_lead_posted_again_much_later_is_handled_once),
         ("a_bad_deploy_is_stopped_by_the_brake_until_it_is_released", brake::a_bad_deploy_is_stopped),
         ("the_brake_counts_by_ratio_too", brake::it_counts_by_ratio),
         ("held_leads_wait_and_come_back_at_once_when_released", holds::held_leads_wait_and_come_back),

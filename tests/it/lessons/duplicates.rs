@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, ToSpan};
 use leadline_proto::headers::{ATTEMPT, MAYBE_DUPLICATE, REDELIVERY};
+use leadline_proto::idempotency::IdempotencyKey;
 use leadline_proto::retry::{Class, History, Wait};
-use leadline_proto::{Code, Status};
+use leadline_proto::{AcceptedLead, Code, Status};
 use leadline_tests::kafka::{Record, produce_as_of};
 use leadline_tests::smtp::address;
 use leadline_tests::{Stack, eventually};
@@ -97,6 +98,27 @@ pub(super) fn a_record_that_stands_twice_is_handled_once(stack: &Stack) {
     assert_eq!(line.committed(), [(0, 7)].into());
     assert_eq!((outcomes.len(), line.records("dlq").len()), (4, 1), "{outcomes:?}");
     assert_eq!(copies(stack.smtp(), &good), once(&delivered));
+}
+
+/// The first post was long before the receipt that the second record tells of.
+pub(super) fn a_lead_posted_again_much_later_is_handled_once(stack: &Stack) {
+    let good = own(stack, "good");
+    let line = Line::new(stack, stack.smtp(), "", "", &[("good", &good)]);
+    let key = IdempotencyKey::try_from(&b"order-1"[..]).unwrap();
+    let named = |lead: AcceptedLead| AcceptedLead { lead_id: key.lead_id(&lead.endpoint), ..lead };
+    let first = named(lead("good", "a", ""));
+    let mut worker = line.email();
+    line.put_one(&first, 0);
+    line.ended(&[first.lead_id], PATIENCE);
+    assert_eq!(worker.stop(), 0);
+    assert_eq!(line.committed(), [(0, 1)].into(), "nothing is to be read back");
+    let _worker = line.email();
+    let again = AcceptedLead { received_at: first.received_at + 12.hours(), ..first.clone() };
+    line.put_one(&again, 0);
+    let next = line.put_one(&lead("good", "a", "next"), 0);
+    let outcomes = line.ended(&[next], PATIENCE);
+    assert_eq!(outcomes.len(), 2, "{outcomes:?}");
+    assert_eq!(copies(stack.smtp(), &good), once(&[first.lead_id, next]));
 }
 
 /// The same record as it comes from a spool.

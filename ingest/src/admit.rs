@@ -83,9 +83,11 @@ fn is_json(request: &HttpRequest) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use actix_web::test::TestRequest;
-    use leadline_proto::config::Endpoints;
+    use leadline_proto::config::{Endpoint, Endpoints};
 
     const ENDPOINT: &str = "contoso";
 

@@ -209,7 +209,7 @@ mod tests {
     fn every_reason_is_known_before_it_happens() {
         let registry = Registry::new();
         let metrics = IngestMetrics::new(&registry, &[]).unwrap();
-        metrics.start_at_zero([].into_iter(), "leads", "kafka");
+        metrics.start_at_zero([].into_iter(), "leads", &[Durability::Kafka]);
         let text = TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
         assert!(text.contains(r#"leadline_ingest_refused_total{reason="idempotency-key"} 0"#), "{text}");
     }

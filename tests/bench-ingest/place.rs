@@ -72,7 +72,7 @@ impl Place {
             headers: lead.headers().iter().map(|(name, value)| (name.to_owned(), value.to_vec())).collect(),
             value: Some(lead.encode()),
         });
-        let bodies = leads.iter().map(|lead| lead.raw.as_str().to_owned()).collect();
+        let bodies = leads.iter().map(|lead| lead.raw.expose().to_owned()).collect();
         let folder = tempfile::Builder::new().prefix("leadline-bench-").tempdir().expect("there is a folder for files");
         Self { cluster, folder, records: records.collect(), bodies: Arc::new(bodies) }
     }

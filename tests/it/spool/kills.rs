@@ -79,7 +79,8 @@ pub(super) fn killed_again_and_again(stack: &Stack) {
         let value: Value = serde_json::from_slice(record.value.as_deref().unwrap()).unwrap();
         let sent: Value = serde_json::from_str(value["raw"].as_str().unwrap()).unwrap();
         let number: usize = sent["UserDetails"]["LastName"].as_str().unwrap().parse().unwrap();
-        assert!(number <= tried.load(Ordering::Acquire) && sent.to_string() == body(number), "a record that was never sent");
+        assert!(number <= tried.load(Ordering::Acquire), "a record that was never sent");
+        assert_eq!(value["raw"].as_str(), Some(body(number).as_str()), "a record that was changed");
         copies.entry(record.header("ce_id").unwrap()).or_default().push(number);
     }
     let lost = accepted.iter().filter(|one| copies.get(&one.lead_id).is_none_or(|found| found[0] != one.number)).count();

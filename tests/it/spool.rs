@@ -6,6 +6,7 @@ mod disks;
 mod kills;
 mod poster;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use leadline_tests::guarded::Signal;
@@ -58,6 +59,15 @@ impl<'a> Site<'a> {
         self.kafka.signal(1, Signal::Cont);
     }
 
+    /// Waits until all of these are in the topic.
+    #[track_caller]
+    fn until_published(&self, expected: &[String]) {
+        eventually("what was accepted is published", 2 * PATIENCE, || {
+            let found: BTreeSet<String> = ids(&self.leads()).into_iter().collect();
+            expected.iter().all(|id| found.contains(id)).then_some(())
+        });
+    }
+
     fn leads(&self) -> Vec<Record> {
         self.kafka.records(&self.product.topic("leads"))
     }
@@ -81,13 +91,6 @@ fn figure(ingest: &Running, name: &str) -> f64 {
     line.parse().unwrap()
 }
 
-#[track_caller]
-fn until_drained(ingest: &Running) {
-    // The figure is a second old at the most.
-    std::thread::sleep(Duration::from_millis(1500));
-    eventually("the spool is empty", 2 * PATIENCE, || (entries(ingest) == 0.0).then_some(()));
-}
-
 fn ids(records: &[Record]) -> Vec<String> {
     records.iter().filter_map(|record| record.header("ce_id")).collect()
 }
@@ -103,8 +106,8 @@ fn accepted_only_where_it_is_durable(stack: &Stack) {
     eventually("the entry is counted", PATIENCE, || (entries(&ingest) == 1.0).then_some(()));
     assert!(figure(&ingest, "leadline_spool_oldest_timestamp_seconds") > 0.0);
     site.back();
-    until_drained(&ingest);
     let mut posted = vec![first, second];
+    site.until_published(&posted);
     eventually("leads go to Kafka again", PATIENCE, || {
         let (status, durable, id) = site.post("ada");
         assert_eq!(status, 202);
@@ -135,7 +138,7 @@ fn a_long_outage(stack: &Stack) {
     assert!(accepted.iter().all(|(status, durable, _)| (*status, durable.as_str()) == (202, "spool")));
     std::thread::sleep(LONGER_THAN_THE_CLIENT_HOLDS_ON);
     site.back();
-    until_drained(&ingest);
+    site.until_published(&accepted.iter().map(|(_, _, id)| id.clone()).collect::<Vec<_>>());
     let records = site.leads();
     for person in 0..5 {
         let of_person: Vec<_> = accepted.iter().skip(person).step_by(5).map(|(_, _, id)| id.clone()).collect();
@@ -163,10 +166,9 @@ fn a_full_spool_recovers(stack: &Stack) {
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("30")), "{}", refused.body);
     assert!(accepted.len() >= 4 && figure(&ingest, "leadline_spool_bytes") <= 262_144.0);
     site.back();
-    until_drained(&ingest);
+    site.until_published(&accepted);
+    eventually("the spool has room again", PATIENCE, || (entries(&ingest) == 0.0).then_some(()));
     assert_eq!(site.post("bob").0, 202);
-    let found = ids(&site.leads());
-    assert!(accepted.iter().all(|id| found.contains(id)));
 }
 
 /// The producer's memory holds 16 MiB: it is full long before the deadline of the first lead.
@@ -180,9 +182,7 @@ fn a_flood(stack: &Stack) {
     // Nothing was blocked by it.
     assert_eq!(ingest.admin("/readyz").unwrap().status, 200);
     site.back();
-    until_drained(&ingest);
-    let found = ids(&site.leads());
-    assert!(accepted.iter().all(|one| found.contains(&one.lead_id)));
+    site.until_published(&accepted.into_iter().map(|one| one.lead_id).collect::<Vec<_>>());
 }
 
 fn an_orphaned_spool(stack: &Stack) {

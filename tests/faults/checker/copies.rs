@@ -15,8 +15,8 @@ pub(super) fn check(evidence: &Evidence, index: &Index<'_>, verdict: &mut Verdic
         copies.entry((mail.lead, &mail.to, mail.replay)).or_default().push(mail);
     }
     for mails in copies.into_values() {
-        for pair in mails.windows(2) {
-            match explain(evidence, index, pair[0], pair[1]) {
+        for number in 1..mails.len() {
+            match explain(evidence, index, &mails[..number], mails[number]) {
                 Some(why) => *verdict.explained.entry(why).or_default() += 1,
                 None => verdict.fault(COPY, story(evidence, index, &mails)),
             }
@@ -24,13 +24,17 @@ pub(super) fn check(evidence: &Evidence, index: &Index<'_>, verdict: &mut Verdic
     }
 }
 
-/// Why `second` came after `first`.
-fn explain(evidence: &Evidence, index: &Index<'_>, first: &Arrival, second: &Arrival) -> Option<&'static str> {
+/// Why `second` came after those before it.
+fn explain(evidence: &Evidence, index: &Index<'_>, before: &[&Arrival], second: &Arrival) -> Option<&'static str> {
+    let (first, earlier) = before.split_last()?;
     if !first.answered && tells_of_it(index, first) {
         return Some("the answer after the final dot never came, and the outcome says so");
     }
     if !first.answered && evidence.blows.iter().any(|blow| took_the_mark(blow, index, first, second)) {
         return Some("the answer after the final dot never came, and the worker that knew was gone before it was recorded");
+    }
+    if !first.answered && earlier.iter().any(|earlier| kept_the_outcome(evidence, index, earlier, second)) {
+        return Some("the answer after the final dot never came, and the outcome is that of a worker that had been stopped");
     }
     let blow = evidence.blows.iter().find(|blow| explains(blow, index, first, second))?;
     Some(match blow.kind {
@@ -55,6 +59,14 @@ fn took_the_mark(blow: &Blow, index: &Index<'_>, first: &Arrival, second: &Arriv
     let recorded = index.of(MAIL, first.lead).iter().any(|ending| ending.replay == first.replay && ending.at < blow.from);
     let ours = blow.worker == first.worker && blow.worker == second.worker;
     ours && !recorded && blow.kind != BlowKind::Lost && second.at <= blow.to + ON_THE_WIRE_MS
+}
+
+/// An earlier copy stood in the sink's journal when its worker was stopped; it recorded that one afterwards, and could not know of
+/// what the next owner of the lead had begun.
+fn kept_the_outcome(evidence: &Evidence, index: &Index<'_>, earlier: &Arrival, second: &Arrival) -> bool {
+    let stops = evidence.blows.iter().filter(|blow| blow.kind == BlowKind::Frozen && explains(blow, index, earlier, second));
+    let endings = index.of(MAIL, earlier.lead);
+    stops.into_iter().any(|stop| endings.iter().any(|ending| ending.replay == earlier.replay && ending.at >= stop.to))
 }
 
 /// The first copy stood in the sink's journal before the blow, no outcome was in Kafka by then, and the second came after it.

@@ -247,3 +247,19 @@ fn another_replay_or_recipient_is_no_copy() {
     evidence.arrivals[2].to = "partner@rig.example".to_owned();
     assert_eq!(found(&evidence), []);
 }
+
+#[test]
+fn a_stopped_worker_that_records_late_hides_the_mark_of_the_next_one() {
+    let mut evidence = good(1);
+    blow(&mut evidence, "w1", BlowKind::Frozen);
+    let to = evidence.blows[0].to;
+    evidence.outcomes[0].at = to + 70;
+    arrive(&mut evidence, 0, to + 400, "w2", false);
+    arrive(&mut evidence, 0, to + 600, "w2", false);
+    assert_eq!(judge(&evidence).explained.len(), 2);
+    evidence.arrivals[1].answered = true;
+    assert_eq!(found(&evidence), [(COPY, 1)], "the second copy was answered");
+    evidence.arrivals[1].answered = false;
+    evidence.outcomes[0].at = FROM - 1;
+    assert_eq!(found(&evidence), [(COPY, 2)], "the outcome was in Kafka before the stop");
+}

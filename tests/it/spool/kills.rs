@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use leadline_tests::Stack;
 use serde_json::{Value, json};
 
-use super::{Site, poster, until_drained};
+use super::{Site, poster};
 
 const SENDERS: usize = 16;
 /// Persons of each sender: a sender waits for each answer, so their order is known.
@@ -71,9 +71,9 @@ pub(super) fn killed_again_and_again(stack: &Stack) {
         }
         over.store(true, Ordering::Release);
     });
-    let ingest = site.ingest();
-    until_drained(&ingest);
+    let _ingest = site.ingest();
     let accepted = accepted.into_inner().unwrap();
+    site.until_published(&accepted.iter().map(|one| one.lead_id.clone()).collect::<Vec<_>>());
     let mut copies = BTreeMap::<String, Vec<usize>>::new();
     for record in site.leads() {
         let value: Value = serde_json::from_slice(record.value.as_deref().unwrap()).unwrap();

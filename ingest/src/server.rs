@@ -65,6 +65,7 @@ impl Ingest {
     /// # Errors
     /// [`Fatal`] when the configuration is bad or the address cannot be bound.
     pub fn start(process: &Process, capacity: Option<Arc<dyn Capacity>>) -> Result<Self, Fatal> {
+        let durable = process.health.condition("ingest: Kafka answers and has the topic of leads, or the spool can be used");
         let config = Arc::new(Config::read(&process.settings)?);
         let known = Known::read(&process.settings)?;
         let topics: Topics = process.settings.section("topics")?;
@@ -86,7 +87,7 @@ impl Ingest {
         let intake = web::Data::new(Intake { config, endpoints, rejects, drift, hasher, keeper, metrics });
         intake.watch(process);
         endpoints::follow(process, &intake)?;
-        serve(process, intake)
+        serve(process, intake, durable)
     }
 
     /// Completes when the process has begun to stop, open requests are answered, every record is acknowledged or failed, and the
@@ -148,16 +149,15 @@ impl Intake {
             let (kafka, largest) = (process.sections.kafka.clone(), self.config.largest_message());
             tokio::spawn(topic_check::run(kafka, publisher.topic.clone(), largest, metrics.clone()));
         }
-        let durable = process.health.condition("ingest: Kafka answers and has the topic of leads, or the spool can be used");
         spool_watch::start(spool.clone(), self.config.spool.limit, metrics.clone());
-        tokio::spawn(watch_kafka(publisher.producer.clone(), publisher.topic.clone(), spool.clone(), durable, metrics.clone()));
     }
 }
 
-fn serve(process: &Process, intake: web::Data<Intake>) -> Result<Ingest, Fatal> {
+fn serve(process: &Process, intake: web::Data<Intake>, durable: Condition) -> Result<Ingest, Fatal> {
     let listen = intake.config.listen;
     let producer = intake.keeper.publisher.producer.clone();
     let drain = Drain::start(&intake, process);
+    let watched = intake.clone();
     let server = HttpServer::new(move || {
         App::new()
             .app_data(intake.clone())
@@ -173,6 +173,8 @@ fn serve(process: &Process, intake: web::Data<Intake>) -> Result<Ingest, Fatal> 
         .map_err(|error| Fatal::cannot_bind("ingest.listen", listen, &error))?;
     let address = server.addrs().first().copied().unwrap_or(listen);
     let server = server.run();
+    // Not ready before it can be reached.
+    tokio::spawn(watch_kafka(watched, durable));
     tokio::spawn(stop_with(process.lifecycle.clone(), server.handle()));
     tracing::info!(%address, "ingest open");
     Ok(Ingest { address, producer, ended: tokio::spawn(server), drain })
@@ -214,15 +216,16 @@ fn method(method: &str) -> &'static str {
 }
 
 /// Keeps the readiness and the figures of the producer up to date.
-async fn watch_kafka(producer: Producer, topic: String, spool: Option<Spool>, durable: Condition, metrics: IngestMetrics) {
+async fn watch_kafka(intake: web::Data<Intake>, durable: Condition) {
+    let Keeper { publisher: Publisher { producer, topic, metrics, .. }, spool, .. } = &intake.keeper;
     metrics.queue_limit.with_label_values(NO_LABELS).set(settings::PRODUCER_QUEUE_RECORDS);
-    durable.set(spool.as_ref().is_some_and(|spool| spool.figures().usable));
+    let can_spool = || spool.as_ref().is_some_and(|spool| spool.figures().usable);
+    durable.set(can_spool());
     loop {
         let (client, name) = (producer.clone(), topic.clone());
         let answered = tokio::task::spawn_blocking(move || client.partitions(&name, KAFKA_CHECK)).await;
         let answers = matches!(answered, Ok(Ok(_)));
-        let usable = spool.as_ref().is_some_and(|spool| spool.figures().usable);
-        durable.set(answers || usable);
+        durable.set(answers || can_spool());
         let queued = u32::try_from(producer.in_flight()).unwrap_or(u32::MAX);
         metrics.queue.with_label_values(NO_LABELS).set(f64::from(queued));
         let pause = if answers { KAFKA_CHECK } else { KAFKA_CHECK / 20 };

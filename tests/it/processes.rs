@@ -163,7 +163,7 @@ fn ingest_without_kafka_asks_to_come_again(stack: &Stack) {
     let nobody = format!("127.0.0.1:{}", free_port());
     let product = Product::new(stack, "alone", &nobody, &Sinks { email: String::new(), crm_url: None }, "");
     let mut command = product.command(&Binaries::built().ingest(), &[]);
-    command.env("LEADLINE__INGEST__PUBLISH_DEADLINE", "1s");
+    command.env("LEADLINE__INGEST__PUBLISH_DEADLINE", "1s").env("LEADLINE__INGEST__SPOOL__FOLDER", "");
     let mut ingest = product.spawn_command("ingest", command);
     ingest.process.wait_for_line("ingest open", PATIENCE);
     let started = Instant::now();
@@ -173,7 +173,8 @@ fn ingest_without_kafka_asks_to_come_again(stack: &Stack) {
     assert_eq!((answer.header("retry-after"), answer.header("content-type")), (Some("30"), Some("application/problem+json")));
     assert_eq!(answer.json()["type"], json!("urn:leadline:problem:unavailable"));
     let ready = ingest.admin("/readyz").unwrap();
-    assert_eq!((ready.status, ready.body.as_str()), (503, "not ready: ingest: Kafka answers and has the topic of leads\n"));
+    let expected = "not ready: ingest: Kafka answers and has the topic of leads, or the spool can be used\n";
+    assert_eq!((ready.status, ready.body.as_str()), (503, expected));
     assert_eq!(ingest.admin("/livez").map(|live| live.status), Some(200), "Kafka is no reason to restart it");
     assert!(ingest.process.is_running(), "it never ends for Kafka");
 }

@@ -82,7 +82,8 @@ fn problem_faults(case: &Case, answer: &Answer) -> Vec<String> {
     let members: Value = serde_json::from_str(&answer.body).unwrap_or_default();
     let texts = ["type", "title", "detail"].into_iter().all(|name| members[name].is_string());
     // What is not a lead but holds something is kept, and its id is a member of its own.
-    let kept = answer.status == 400 && !blank(&case.request.body);
+    let is_read = members["type"] != "urn:leadline:problem:idempotency-key";
+    let kept = answer.status == 400 && is_read && !blank(&case.request.body);
     let named = members["rejected_id"].as_str().is_some_and(|id| id.parse::<Uuid>().is_ok());
     let count = if kept { 5 } else { 4 };
     let whole = texts && members["status"] == answer.status && members.as_object().is_some_and(|all| all.len() == count);

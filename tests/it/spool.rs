@@ -132,7 +132,7 @@ fn accepted_only_where_it_is_durable(stack: &Stack) {
 
 fn a_long_outage(stack: &Stack) {
     let site = Site::new(stack, "");
-    let ingest = site.ingest();
+    let _ingest = site.ingest();
     site.away();
     let accepted: Vec<_> = (0..50).map(|number| site.post(&format!("p{}", number % 5))).collect();
     assert!(accepted.iter().all(|(status, durable, _)| (*status, durable.as_str()) == (202, "spool")));

@@ -191,7 +191,9 @@ fn each_has_an_admin_port(stack: &Stack) {
         let get = |path: &str| process.admin(path).unwrap();
         let told = |answer: Posted| (answer.status, answer.body);
         assert_eq!(told(get("/livez")), (200, "live\n".to_owned()));
-        assert_eq!(told(get("/readyz")), (200, "ready\n".to_owned()));
+        // A worker that gets its partitions a moment after it has joined reads them back first.
+        let ready = || (told(get("/readyz")) == (200, "ready\n".to_owned())).then_some(());
+        eventually("it is ready", PATIENCE, ready);
         let metrics = get("/metrics");
         assert!(metrics.header("content-type").is_some_and(|kind| kind.starts_with("text/plain; version=0.0.4")));
         for name in [own, "process_resident_memory_bytes"] {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Header, Headers as _, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
@@ -104,7 +105,13 @@ fn read_to_ends(consumer: &BaseConsumer, topic: &str, partitions: usize) -> Vec<
     while ends < partitions {
         match consumer.poll(TIME) {
             Some(Ok(message)) => records.push(record(&message)),
-            Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => ends += 1,
+            Some(Err(KafkaError::PartitionEOF(_))) => ends += 1,
+            // A broker that was frozen a moment ago is found again.
+            Some(Err(KafkaError::MessageConsumption(
+                RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::OperationTimedOut,
+            ))) => {}
             Some(Err(error)) => panic!("topic `{topic}` cannot be read: {error}"),
             None => panic!("topic `{topic}` gave nothing for {} s, not even its end", TIME.as_secs()),
         }

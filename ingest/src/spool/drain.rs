@@ -14,8 +14,9 @@ use super::Spool;
 use super::entry::Entry;
 use super::index::Person;
 
-/// Entries that are on their way at once.
+/// Entries that are on their way at once, and their bytes together: large ones must fill neither the memory nor the producer.
 const PAGE: usize = 1024;
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Pause after Kafka did not acknowledge the probe.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -64,7 +65,7 @@ impl Drainer {
 
     /// Tries the oldest entries.
     async fn page(&self, count: usize) -> Page {
-        let oldest = self.spool.shared.index().oldest(count);
+        let oldest = self.spool.shared.index().oldest(count, PAGE_BYTES);
         let mut bytes: HashMap<u64, Vec<u8>> =
             self.spool.read(oldest.iter().map(|(number, _)| *number).collect()).await.into_iter().collect();
         let mut persons: HashMap<Person, Vec<(u64, Vec<u8>)>> = HashMap::new();

@@ -120,9 +120,15 @@ impl Index {
         self.persons.contains_key(&person)
     }
 
-    /// The oldest entries, at most so many, with their persons.
-    pub(crate) fn oldest(&self, count: usize) -> Vec<(u64, Person)> {
-        self.entries.iter().take(count).map(|(number, noted)| (*number, noted.person)).collect()
+    /// The oldest entries with their persons: at most so many, and of so many bytes together, but always one.
+    pub(crate) fn oldest(&self, count: usize, bytes: usize) -> Vec<(u64, Person)> {
+        let mut before = 0;
+        let fits = |(_, noted): &(&u64, &Noted)| {
+            let fits = before == 0 || before + noted.bytes <= bytes;
+            before += noted.bytes;
+            fits
+        };
+        self.entries.iter().take(count).take_while(fits).map(|(number, noted)| (*number, noted.person)).collect()
     }
 
     /// Entries that are written.
@@ -177,11 +183,20 @@ mod tests {
     }
 
     #[test]
+    fn the_oldest_are_few_and_small_together_but_never_none() {
+        let mut index = Index::new(1000);
+        (1..=4).for_each(|number| index.found(number, noted("a", 100)));
+        let numbers = |count, bytes| index.oldest(count, bytes).into_iter().map(|(number, _)| number).collect::<Vec<_>>();
+        assert_eq!((numbers(9, 250), numbers(1, 250), numbers(9, 10)), (vec![1, 2], vec![1], vec![1]));
+        assert_eq!(numbers(9, 400), [1, 2, 3, 4]);
+    }
+
+    #[test]
     fn a_refused_entry_takes_room_and_nobody_waits_for_it() {
         let mut index = Index::new(20);
         index.found(1, noted("a", 15));
         index.refused(1, index.size(1));
-        assert!(!index.holds(Person::of("a")) && index.oldest(9).is_empty());
+        assert!(!index.holds(Person::of("a")) && index.oldest(9, 99).is_empty());
         assert_eq!((index.bytes(), index.refused_count()), (15, 1));
         index.requeued();
         index.found(1, noted("a", 15));

@@ -15,7 +15,7 @@ const LIMIT: usize = 1024 * 1024;
 
 /// Everything that lies in a spool, in order: number, key, value.
 async fn contents(spool: &Spool) -> Vec<(u64, String, String)> {
-    let numbers = spool.shared.index().oldest(usize::MAX).into_iter().map(|(number, _)| number).collect();
+    let numbers = spool.shared.index().oldest(usize::MAX, usize::MAX).into_iter().map(|(number, _)| number).collect();
     let entries = spool.read(numbers).await.into_iter();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     let contents = entries.map(|(number, bytes)| {

@@ -20,6 +20,9 @@ use std::time::Duration;
 
 use leadline_platform::process::Fatal;
 
+/// Exit code when what was asked for could not be done, or has not come out well, as things stand.
+const BAD_RESULT: u8 = 1;
+
 /// A runtime for a command's asynchronous part.
 fn block_on<T>(future: impl Future<Output = Result<T, Fatal>>) -> Result<T, Fatal> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Fatal::internal)?;

@@ -23,8 +23,6 @@ use super::site::{self, Site};
 
 /// Name of the commands' clients.
 const CLIENT: &str = "leadline-rejected";
-/// Exit code when what was asked for could not be done as things stand.
-const BAD_RESULT: u8 = 1;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -14,13 +14,11 @@ use leadline_platform::process::{Exit, Fatal};
 use leadline_proto::{Outcome, Status};
 use serde_json::json;
 
+use super::BAD_RESULT;
 use super::{block_on, up};
 use follow::Follower;
 use post::Answer;
 use target::Target;
-
-/// Exit code when the lead was refused or given up.
-const BAD_RESULT: u8 = 1;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -10,7 +10,8 @@ use leadline_proto::{Code, Outcome, SinkName, Status};
 use uuid::Uuid;
 
 use super::book::{Entry, Letter};
-use super::{BAD_RESULT, CLIENT, filter, show, survey, words};
+use super::{CLIENT, filter, show, survey, words};
+use crate::command::BAD_RESULT;
 use crate::command::block_on;
 use crate::command::site::{self, Site};
 

@@ -17,7 +17,8 @@ use uuid::Uuid;
 
 use super::book::Letter;
 use super::filter::Filter;
-use super::{BAD_RESULT, CLIENT, group, show, survey};
+use super::{CLIENT, group, show, survey};
+use crate::command::BAD_RESULT;
 use crate::command::site::Site;
 use crate::command::{block_on, control};
 use carry::{Carried, End};

@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use super::book::Entry;
 use super::words::{self, moment};
-use super::{BAD_RESULT, CLIENT, survey};
+use super::{CLIENT, survey};
+use crate::command::BAD_RESULT;
 use crate::command::site::Site;
 
 #[derive(Debug, clap::Args)]

@@ -17,7 +17,8 @@ use leadline_proto::{AcceptedLead, LeadKind, RejectedBody};
 use secrecy::ExposeSecret;
 use uuid::Uuid;
 
-use super::{BAD_RESULT, CLIENT, edit};
+use super::{CLIENT, edit};
+use crate::command::BAD_RESULT;
 use crate::command::block_on;
 use crate::command::site::Site;
 

@@ -7,7 +7,7 @@ use leadline_platform::process::{Exit, Fatal};
 use leadline_proto::RejectedBody;
 use uuid::Uuid;
 
-use super::BAD_RESULT;
+use crate::command::BAD_RESULT;
 use crate::command::site::Site;
 use crate::command::times::moment;
 

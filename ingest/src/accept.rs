@@ -12,14 +12,20 @@ use uuid::Uuid;
 
 use crate::admit::{self, Admitted};
 use crate::config::Ingest as Config;
+use crate::connections::Connection;
 use crate::drift::Drift;
 use crate::durable::{Durability, Keeper};
 use crate::endpoints::Current;
+use crate::limits::client;
+use crate::limits::places::Place;
+use crate::limits::rate::Rate;
+use crate::limits::strangers::Strangers;
 use crate::metrics::IngestMetrics;
 use crate::prepared::PreparedEndpoint;
 use crate::problem::Problem;
 use crate::read::{NoLead, Origin};
 use crate::rejected::Rejects;
+use crate::tls::Presented;
 use crate::{body, idempotency, read};
 
 /// What every request is handled with.
@@ -30,6 +36,11 @@ pub(crate) struct Intake {
     pub(crate) drift: Drift,
     pub(crate) hasher: PersonHasher,
     pub(crate) keeper: Keeper,
+    pub(crate) strangers: Strangers,
+    /// Of all endpoints together.
+    pub(crate) rate: Rate,
+    /// The certificate of the port, when it is encrypted.
+    pub(crate) certificate: Option<Arc<Presented>>,
     pub(crate) metrics: IngestMetrics,
 }
 
@@ -55,18 +66,43 @@ impl Intake {
         tracing::debug!(reason = problem.name(), "refused");
         problem
     }
+
+    /// The answer to somebody who may not post: what is wrong, or that this was tried too often.
+    fn count_stranger(&self, request: &HttpRequest, problem: Problem) -> Problem {
+        if !matches!(problem, Problem::Unauthorized | Problem::NotFound) {
+            return problem;
+        }
+        let counted = self.strangers.failed(client::address(request, &self.config.trusted_proxies));
+        let why = "too many requests with a wrong token or endpoint; a right one is always let in";
+        counted.map_or_else(|wait| Problem::rate_limited(wait, why), |()| problem)
+    }
+
+    /// Room for a lead of somebody who may post, before anything of its body is read.
+    fn place(&self, request: &HttpRequest, name: &EndpointName, prepared: &PreparedEndpoint) -> Result<Place, Problem> {
+        if let Some(connection) = request.conn_data::<Connection>() {
+            connection.brought_a_lead();
+        }
+        let limited = |why| move |wait| Problem::rate_limited(wait, why);
+        prepared.rate.take().map_err(limited("more leads a second than this endpoint may have"))?;
+        self.rate.take().map_err(limited("more leads a second than all endpoints may have"))?;
+        let body = body::announced(request).unwrap_or(self.config.body_limit).min(self.config.body_limit);
+        let place = self.keeper.places.take(name, self.config.memory_of(body));
+        place.ok_or(Problem::Overloaded { retry_after: self.config.retry_after.as_secs() })
+    }
 }
 
 async fn receive(request: &HttpRequest, payload: Payload, intake: &Intake) -> Result<HttpResponse, Problem> {
     let (known, now) = (intake.endpoints.now(), Timestamp::now());
-    let Admitted { name, prepared, token } = admit::admit(request, &known, intake.config.hide_endpoints, now)?;
+    let admitted = admit::admit(request, &known, intake.config.hide_endpoints, now);
+    let Admitted { name, prepared, token } = admitted.map_err(|problem| intake.count_stranger(request, problem))?;
     intake.metrics.token_used(&name, token, now);
     let key = idempotency::key(request)?;
+    let place = intake.place(request, &name, prepared)?;
     let body = body::read(request, payload, intake.config.body_limit, intake.config.body_timeout).await?;
     let lead_id = key.map_or_else(Uuid::now_v7, |key| key.lead_id(&name));
     let origin = Origin { lead_id, endpoint: &name, received_at: Timestamp::now() };
     let lead = read_lead(intake, origin, prepared, &body).await?;
-    let durable = intake.keeper.keep(&lead).await?;
+    let durable = intake.keeper.keep(&lead, place).await?;
     let test = lead.kind() == LeadKind::Test;
     if test {
         intake.metrics.test_lead.with_label_values(&[name.as_str()]).set(lead.received_at.as_duration().as_secs_f64());

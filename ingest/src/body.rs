@@ -11,11 +11,16 @@ use crate::problem::Problem;
 
 /// Reads the whole body.
 pub(crate) async fn read(request: &HttpRequest, payload: Payload, limit: usize, time: Duration) -> Result<Bytes, Problem> {
-    let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let announced = announced(request);
     if announced.is_some_and(|length| length > limit) {
         return Err(Problem::TooLarge { limit });
     }
     tokio::time::timeout(time, collect(payload, announced.unwrap_or_default(), limit)).await.map_err(|_| Problem::Timeout)?
+}
+
+/// How long the body is, when the request says so.
+pub(crate) fn announced(request: &HttpRequest) -> Option<usize> {
+    request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 async fn collect(mut payload: Payload, announced: usize, limit: usize) -> Result<Bytes, Problem> {

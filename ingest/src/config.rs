@@ -3,9 +3,11 @@
 //! Endpoints and topics are shared with the workers and stand in `proto`.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use leadline_platform::config::{ConfigError, Settings};
 use leadline_proto::topics::Topic;
 use secrecy::{ExposeSecret, SecretString};
@@ -18,6 +20,10 @@ pub const DEFAULTS: &str = include_str!("defaults.toml");
 const SHORTEST_PERSON_KEY: usize = 16;
 /// Most rejected bodies a minute: with the default body limit 640 MiB, more than anybody looks at.
 const MOST_REJECTED: usize = 10_000;
+/// Fewer connections than this are a slip: a single proxy may open more.
+const FEWEST_CONNECTIONS: usize = 16;
+/// So many of the largest leads must be possible at once.
+const FEWEST_AT_ONCE: usize = 8;
 
 /// `[ingest]`
 #[derive(Clone, Debug, Deserialize)]
@@ -32,18 +38,54 @@ pub struct Ingest {
     /// Time for a body to arrive.
     #[serde(with = "humantime_serde")]
     pub body_timeout: Duration,
+    /// Time for the head of a request to arrive.
+    #[serde(with = "humantime_serde")]
+    pub head_timeout: Duration,
+    /// How long a connection stays open without a request.
+    #[serde(with = "humantime_serde")]
+    pub keep_alive: Duration,
     /// Whether an endpoint that does not exist is answered like a wrong token.
     pub hide_endpoints: bool,
+    /// Networks of the proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// Time for Kafka to acknowledge a lead before the sender is asked to come again.
     #[serde(with = "humantime_serde")]
     pub publish_deadline: Duration,
     /// What `Retry-After` says then.
     #[serde(with = "humantime_serde")]
     pub retry_after: Duration,
+    /// Encryption of the public port.
+    pub tls: Tls,
+    /// How much is taken at once.
+    pub limits: Limits,
     /// Where leads are kept while Kafka is away.
     pub spool: Spool,
     /// Bodies that are not leads.
     pub rejected: Rejected,
+}
+
+/// `[ingest.tls]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Certificate of this server and those between it and its authority (PEM).
+    pub certificate: Option<String>,
+    /// Its key (PEM).
+    pub key: Option<SecretString>,
+}
+
+/// `[ingest.limits]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Connections that are open at once.
+    pub connections: usize,
+    /// Bytes of memory that leads may need which are not answered yet.
+    pub memory: usize,
+    /// Leads a second over all endpoints; without it there is no limit.
+    pub leads_per_second: Option<NonZeroU32>,
+    /// Requests a minute of one address with a wrong token or endpoint that are answered as such.
+    pub failures_per_minute: NonZeroU32,
 }
 
 /// `[ingest.spool]`
@@ -78,25 +120,52 @@ impl Ingest {
     /// [`ConfigError`] naming the key.
     pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
         let ingest: Self = settings.section("ingest")?;
-        if ingest.person_key.expose_secret().len() < SHORTEST_PERSON_KEY {
+        ingest.check()?;
+        ingest.check_limits()?;
+        Ok(ingest)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.person_key.expose_secret().len() < SHORTEST_PERSON_KEY {
             let why = "set a secret of at least 16 characters, once and for ever: it decides which leads are one person's \
                        (`leadline endpoint new` prints one that can be used)";
             return Err(ConfigError::invalid("ingest.person_key", why));
         }
+        if self.tls.certificate.is_some() != self.tls.key.is_some() {
+            return Err(ConfigError::invalid("ingest.tls", "`certificate` and `key` go together"));
+        }
         let most = Topic::Leads.spec().max_message_bytes;
-        if ingest.largest_message() > most {
+        if self.largest_message() > most {
             let why =
                 format!("a lead of this size may not fit into a record of {most} bytes; take at most {}", (most - 8192) / 3);
             return Err(ConfigError::invalid("ingest.body_limit", why));
         }
-        if ingest.spool.limit < most {
+        if self.spool.limit < most {
             let why = format!("one lead may be larger; allow {most} bytes or more");
             return Err(ConfigError::invalid("ingest.spool.limit", why));
         }
-        if ingest.rejected.per_minute > MOST_REJECTED {
+        Ok(())
+    }
+
+    fn check_limits(&self) -> Result<(), ConfigError> {
+        if self.rejected.per_minute > MOST_REJECTED {
             return Err(ConfigError::invalid("ingest.rejected.per_minute", format!("at most {MOST_REJECTED}")));
         }
-        Ok(ingest)
+        if self.limits.connections < FEWEST_CONNECTIONS {
+            return Err(ConfigError::invalid("ingest.limits.connections", format!("at least {FEWEST_CONNECTIONS}")));
+        }
+        let least = FEWEST_AT_ONCE * self.memory_of(self.body_limit);
+        if self.limits.memory < least {
+            let why = format!("{FEWEST_AT_ONCE} of the largest leads need {least} bytes; allow at least that");
+            return Err(ConfigError::invalid("ingest.limits.memory", why));
+        }
+        Ok(())
+    }
+
+    /// Memory that a lead with a body of this size needs until it is answered: the body, its text, its fields, the record, and the
+    /// client's copy of that; and what a request costs without a body.
+    pub fn memory_of(&self, body: usize) -> usize {
+        6 * body + 4 * 1024
     }
 
     /// The largest record a body may become: the body as text with every quote escaped, the fields once more, and the receipt.

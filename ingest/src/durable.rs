@@ -11,6 +11,7 @@ use serde::Serialize;
 use tokio::task::JoinHandle;
 
 use crate::config::Ingest as Config;
+use crate::limits::places::{Place, Places};
 use crate::metrics::IngestMetrics;
 use crate::problem::Problem;
 use crate::publish::{Full, Publisher};
@@ -46,6 +47,8 @@ pub(crate) struct Keeper {
     pub(crate) publisher: Publisher,
     /// Without one, a lead that Kafka misses is refused.
     pub(crate) spool: Option<Spool>,
+    /// When they are scarce, leads do not wait for Kafka either: it has begun to hang, or they come faster than it takes them.
+    pub(crate) places: Places,
     pub(crate) config: Arc<Config>,
     pub(crate) metrics: IngestMetrics,
 }
@@ -66,24 +69,28 @@ impl Keeper {
         std::iter::once(self.publisher.durability()).chain(spool).collect()
     }
 
-    /// Makes a lead durable and says where.
+    /// Makes a lead durable and says where. Its place is free again when nothing of it is held any more.
     ///
     /// # Errors
     /// When it is too large, or can be kept nowhere now.
-    pub(crate) async fn keep(&self, lead: &AcceptedLead) -> Result<Durability, Problem> {
+    pub(crate) async fn keep(&self, lead: &AcceptedLead, place: Place) -> Result<Durability, Problem> {
         let record = read::record(&self.publisher.topic, lead);
         if record.value.as_ref().map_or(0, Vec::len) > self.config.largest_message() {
             return Err(Problem::TooLarge { limit: self.config.body_limit });
         }
         let (this, key) = (self.clone(), lead.person.clone());
         // On a task of its own: a sender that hangs up does not end it half-way.
-        let kept = tokio::spawn(async move { this.keep_record(Arc::new(record), key.as_str()).await });
+        let kept = tokio::spawn(async move {
+            let kept = this.keep_record(Arc::new(record), key.as_str()).await;
+            drop(place);
+            kept
+        });
         kept.await.unwrap_or_else(|_| Err(self.unavailable("the lead could not be handled")))
     }
 
     async fn keep_record(&self, record: Arc<Record>, person: &str) -> Result<Durability, Problem> {
         if let Some(spool) = &self.spool
-            && (spool.is_kafka_away() || spool.holds(person))
+            && (spool.is_kafka_away() || spool.holds(person) || self.places.are_scarce())
             && self.spool(spool, &record).await.is_some()
         {
             return Ok(Durability::Spool);

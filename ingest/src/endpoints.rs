@@ -17,6 +17,7 @@ use leadline_proto::config::{Endpoint, Endpoints, Topics};
 use crate::accept::Intake;
 use crate::config::Ingest as Config;
 use crate::prepared::{Prepared, PreparedEndpoint};
+use crate::tls::Identity;
 
 /// Endpoints that belong together: those of one reading of the configuration.
 #[derive(Default)]
@@ -84,11 +85,12 @@ pub(crate) fn follow(process: &Process, intake: &Data<Intake>) -> Result<(), Fat
 }
 
 impl Intake {
-    /// Takes over the endpoints of new settings. Everything is read that the next start would read, so that what would stop it is
+    /// Takes over the endpoints and the certificate of new settings. Everything is read that the next start would read, so that what would stop it is
     /// told now.
     fn reload(&self, settings: &Settings) -> Result<(), ConfigError> {
         Sections::read(settings)?;
-        Config::read(settings)?;
+        let config = Config::read(settings)?;
+        let identity = Identity::read(&config.tls)?;
         settings.section::<Topics>("topics")?;
         let (before, known) = (self.endpoints.now(), Known::read(settings)?);
         if known.all().is_empty() && !before.all().is_empty() {
@@ -100,6 +102,10 @@ impl Intake {
         self.metrics.show_tokens(before.all(), known.all());
         tracing::info!(before = before.all().len(), now = known.all().len(), "these endpoints take leads from now on");
         self.endpoints.swap(known);
+        if let Some((presented, identity)) = self.certificate.as_ref().zip(identity) {
+            presented.swap(&identity);
+            self.metrics.show_certificate(Some(&identity));
+        }
         Ok(())
     }
 }

@@ -3,16 +3,20 @@
 //! The way of a request, in this order, so that the cheap refusals come first and nothing is read from strangers:
 //!
 //! ```text
-//! admit: endpoint, token, media type, key ▶ body: size, time ▶ accept: parse, envelope
+//! admit: endpoint, token, media type, key ▶ limits: rates, memory ▶ body: size, time ▶ accept: parse, envelope
 //!     ▶ durable: acknowledged by Kafka, or synced in the spool ▶ 202
 //! ```
 //!
 //! | to change | open |
 //! |---|---|
 //! | keys of `[ingest]` | [`config`] |
-//! | routes, limits of the server | `server` |
+//! | what ingest consists of, start and stop | `server` |
+//! | routes, limits of the public port | `listener` |
 //! | who may post | `admit` |
 //! | which endpoints there are now, a new configuration | `endpoints` |
+//! | how many leads are taken, and from whom | `limits` |
+//! | open connections, slow clients | `connections` |
+//! | TLS of the public port | `tls` |
 //! | leads that may be posted again | `idempotency` |
 //! | how a body is read | `body` |
 //! | from a body to a lead and its record | [`read`] |
@@ -30,10 +34,13 @@ mod accept;
 mod admit;
 mod body;
 pub mod config;
+mod connections;
 mod drift;
 mod durable;
 mod endpoints;
 mod idempotency;
+mod limits;
+mod listener;
 pub mod metrics;
 pub mod prepared;
 pub mod problem;
@@ -44,6 +51,7 @@ pub mod schema;
 mod server;
 pub mod spool;
 mod spool_watch;
+mod tls;
 mod topic_check;
 
 pub use durable::Durability;

@@ -1,11 +1,13 @@
 //! The metrics of ingest.
 
 use jiff::Timestamp;
+use leadline_platform::metrics::NO_LABELS;
 use leadline_proto::EndpointName;
 use leadline_proto::config::{Endpoints, Token};
 
 use crate::durable::Durability;
 use crate::schema::KEYWORDS;
+use crate::tls::Identity;
 
 leadline_platform::metrics! {
     /// Metrics of ingest.
@@ -54,6 +56,16 @@ leadline_platform::metrics! {
         pub spool_damaged: Gauge("leadline_spool_damaged_files", []),
         /// 1 when a lead can be written to the spool now.
         pub spool_usable: Gauge("leadline_spool_usable", []),
+        /// Connections that are open on the public port.
+        pub connections: Gauge("leadline_ingest_connections", []),
+        /// Connections that may be open at the most.
+        pub connections_limit: Gauge("leadline_ingest_connections_limit", []),
+        /// Memory lent to leads in flight, in bytes.
+        pub memory: Gauge("leadline_ingest_in_flight_bytes", []),
+        /// Memory that may be lent to leads in flight at the most, in bytes.
+        pub memory_limit: Gauge("leadline_ingest_in_flight_limit_bytes", []),
+        /// When the certificate of the public port stops being good, in seconds since 1970; 0 without TLS.
+        pub certificate_expires: Gauge("leadline_ingest_certificate_expires_timestamp_seconds", []),
         /// Records that wait for Kafka's acknowledgement.
         pub queue: Gauge("leadline_producer_queue_records", []),
         /// Records that may wait at the most.
@@ -66,7 +78,7 @@ leadline_platform::metrics! {
 }
 
 /// Every reason of a refusal, as label values.
-pub const REASONS: [&str; 14] = [
+pub const REASONS: [&str; 16] = [
     "not-utf8",
     "not-json",
     "not-an-object",
@@ -80,6 +92,8 @@ pub const REASONS: [&str; 14] = [
     "incomplete",
     "too-large",
     "unsupported-media-type",
+    "rate-limited",
+    "overloaded",
     "unavailable",
 ];
 
@@ -149,6 +163,13 @@ impl IngestMetrics {
                 self.token_expires.with_label_values(&labels).set(seconds(expires));
             }
         }
+    }
+
+    /// Shows until when the certificate of the public port is good.
+    pub(crate) fn show_certificate(&self, identity: Option<&Identity>) {
+        #[allow(clippy::cast_precision_loss, reason = "exact for millions of years")]
+        let expires = identity.map_or(0.0, |identity| identity.expires as f64);
+        self.certificate_expires.with_label_values(NO_LABELS).set(expires);
     }
 
     /// Notes that a token was used.

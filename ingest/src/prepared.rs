@@ -10,6 +10,7 @@ use leadline_proto::EndpointName;
 use leadline_proto::config::{Endpoint, Endpoints, SchemaMode};
 use leadline_proto::mapping::Mapping;
 
+use crate::limits::rate::Rate;
 use crate::schema::Schema;
 
 /// All endpoints.
@@ -25,6 +26,8 @@ pub struct PreparedEndpoint {
     pub mapping: Option<Mapping>,
     /// What bodies should look like.
     pub schema: Option<Schema>,
+    /// How many are taken. Begins anew with each reading of the configuration.
+    pub rate: Rate,
 }
 
 impl Prepared {
@@ -61,6 +64,7 @@ fn prepare(name: &EndpointName, endpoint: &Endpoint, folder: &Path) -> Result<Pr
         offer_id: endpoint.offer_id.clone(),
         mapping: endpoint.mapping.clone(),
         schema: endpoint.schema.as_ref().map(load).transpose()?,
+        rate: Rate::new(endpoint.leads_per_second),
     })
 }
 

@@ -4,6 +4,7 @@
 //! `Problem::facts`, and a line in the README's table. No text here repeats anything of the request.
 
 use std::fmt;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -42,6 +43,18 @@ pub enum Problem {
     },
     /// The media type is another than JSON.
     UnsupportedMediaType,
+    /// More than the operator allows.
+    RateLimited {
+        /// Seconds after which to try again.
+        retry_after: u64,
+        /// Of what there is too much.
+        why: &'static str,
+    },
+    /// Too many leads are in flight.
+    Overloaded {
+        /// Seconds after which to try again.
+        retry_after: u64,
+    },
     /// The lead could not be made durable now.
     Unavailable {
         /// Seconds after which to try again.
@@ -59,6 +72,11 @@ struct Facts {
 }
 
 impl Problem {
+    /// More than is allowed, for so long.
+    pub(crate) fn rate_limited(wait: Duration, why: &'static str) -> Self {
+        Self::RateLimited { retry_after: wait.as_secs() + 1, why }
+    }
+
     fn facts(&self) -> Facts {
         let facts = |name, status, title, detail: &str| Facts { name, status, title, detail: detail.to_owned() };
         match self {
@@ -102,6 +120,15 @@ impl Problem {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "The media type is not JSON",
                 "send Content-Type: application/json",
+            ),
+            Self::RateLimited { why, .. } => {
+                facts("rate-limited", StatusCode::TOO_MANY_REQUESTS, "More than is allowed", why)
+            }
+            Self::Overloaded { .. } => facts(
+                "overloaded",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Too many leads are in flight",
+                "nothing of the body was read; post the lead again later",
             ),
             Self::Unavailable { why, .. } => {
                 facts("unavailable", StatusCode::SERVICE_UNAVAILABLE, "The lead could not be stored now", why)
@@ -155,6 +182,10 @@ impl Problem {
             }
             Self::Unavailable { retry_after, .. } => {
                 response.insert_header((RETRY_AFTER, retry_after.to_string()));
+            }
+            Self::RateLimited { retry_after, .. } | Self::Overloaded { retry_after } => {
+                response.insert_header((RETRY_AFTER, retry_after.to_string()));
+                response.force_close();
             }
             // The rest of the body is not read, so the connection cannot be used again.
             Self::Timeout | Self::TooLarge { .. } => {

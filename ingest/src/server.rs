@@ -1,16 +1,15 @@
-//! The server: routes, limits, measuring, start and stop.
+//! Ingest as a whole: what it is made of, start and stop, and what is looked at from the side. The public port is `listener`'s.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServerHandle, ServiceRequest, ServiceResponse};
-use actix_web::middleware::{Next, from_fn};
-use actix_web::{App, Error, HttpResponse, HttpServer, web};
+use actix_web::dev::ServerHandle;
+use actix_web::web;
 use leadline_platform::health::Condition;
 use leadline_platform::kafka::{DeliveryObserver, Producer, settings};
 use leadline_platform::metrics::NO_LABELS;
+use leadline_platform::metrics::kinds::Gauge;
 use leadline_platform::process::{Fatal, Process};
 use leadline_proto::config::{Endpoints, Topics};
 use leadline_proto::keys::PersonHasher;
@@ -19,24 +18,27 @@ use secrecy::ExposeSecret;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::accept::{self, Intake};
+use crate::accept::Intake;
 use crate::config::Ingest as Config;
+use crate::connections::Connections;
 use crate::drift::Drift;
 use crate::durable::Keeper;
 use crate::endpoints::{self, Current, Known};
+use crate::limits::places::Places;
+use crate::limits::rate::Rate;
+use crate::limits::strangers::Strangers;
 use crate::metrics::IngestMetrics;
-use crate::problem::Problem;
 use crate::publish::{Capacity, Publisher};
 use crate::rejected::Rejects;
 use crate::spool::Spool;
 use crate::spool::drain::Drainer;
-use crate::{spool_watch, topic_check};
+use crate::tls::{Identity, Presented};
+use crate::{listener, spool_watch, topic_check};
 
-const ROUTE: &str = "/v1/leads/{endpoint}";
-/// Time for the head of a request to arrive.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often Kafka is asked whether it is there.
 const KAFKA_CHECK: Duration = Duration::from_secs(2);
+/// How often the figures of the load are shown.
+const LOAD_CHECK: Duration = Duration::from_secs(1);
 /// Longest wait for the last acknowledgements at a stop.
 const FLUSH_LIMIT: Duration = Duration::from_secs(10);
 
@@ -82,9 +84,22 @@ impl Ingest {
         let rejects =
             Rejects::new(producer.clone(), topics.name(&Topic::Rejected), config.rejected.per_minute, metrics.clone());
         let publisher = Publisher { producer, capacity, topic, metrics: metrics.clone() };
-        let keeper = Keeper { publisher, spool, config: config.clone(), metrics: metrics.clone() };
-        let (endpoints, drift) = (Current::new(known), Drift::new(metrics.clone()));
-        let intake = web::Data::new(Intake { config, endpoints, rejects, drift, hasher, keeper, metrics });
+        let places = Places::new(config.limits.memory);
+        let keeper = Keeper { publisher, spool, places, config: config.clone(), metrics: metrics.clone() };
+        let identity = Identity::read(&config.tls)?;
+        metrics.show_certificate(identity.as_ref());
+        let intake = web::Data::new(Intake {
+            endpoints: Current::new(known),
+            drift: Drift::new(metrics.clone()),
+            strangers: Strangers::new(config.limits.failures_per_minute),
+            rate: Rate::new(config.limits.leads_per_second),
+            certificate: identity.as_ref().map(Presented::new),
+            config,
+            rejects,
+            hasher,
+            keeper,
+            metrics,
+        });
         intake.watch(process);
         endpoints::follow(process, &intake)?;
         serve(process, intake, durable)
@@ -154,27 +169,15 @@ impl Intake {
 }
 
 fn serve(process: &Process, intake: web::Data<Intake>, durable: Condition) -> Result<Ingest, Fatal> {
-    let listen = intake.config.listen;
     let producer = intake.keeper.publisher.producer.clone();
     let drain = Drain::start(&intake, process);
     let watched = intake.clone();
-    let server = HttpServer::new(move || {
-        App::new()
-            .app_data(intake.clone())
-            .wrap(from_fn(measure))
-            .service(web::resource(ROUTE).route(web::post().to(accept::post)).default_service(web::to(method_not_allowed)))
-            .default_service(web::to(not_found))
-    });
-    let server = server
-        .client_request_timeout(HEAD_TIMEOUT)
-        .shutdown_timeout(process.lifecycle.drain().as_secs())
-        .disable_signals()
-        .bind(listen)
-        .map_err(|error| Fatal::cannot_bind("ingest.listen", listen, &error))?;
-    let address = server.addrs().first().copied().unwrap_or(listen);
-    let server = server.run();
+    let connections = Connections::new(intake.config.limits.connections);
+    let (server, address) = listener::open(intake, &connections, process.lifecycle.drain())?;
     // Not ready before it can be reached.
-    tokio::spawn(watch_kafka(watched, durable));
+    tokio::spawn(watch_kafka(watched.clone(), durable));
+    tokio::spawn(watch_load(watched, connections.clone()));
+    tokio::spawn(connections.make_room());
     tokio::spawn(stop_with(process.lifecycle.clone(), server.handle()));
     tracing::info!(%address, "ingest open");
     Ok(Ingest { address, producer, ended: tokio::spawn(server), drain })
@@ -183,36 +186,6 @@ fn serve(process: &Process, intake: web::Data<Intake>, durable: Condition) -> Re
 async fn stop_with(lifecycle: leadline_platform::lifecycle::Lifecycle, server: ServerHandle) {
     lifecycle.stopping().await;
     server.stop(true).await;
-}
-
-async fn not_found(intake: web::Data<Intake>) -> Result<HttpResponse, Problem> {
-    Err(intake.refuse(Problem::NotFound))
-}
-
-async fn method_not_allowed(intake: web::Data<Intake>) -> Result<HttpResponse, Problem> {
-    Err(intake.refuse(Problem::MethodNotAllowed))
-}
-
-/// Measures every request. Labels come from closed sets: a stranger must not be able to make series.
-async fn measure(request: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let started = Instant::now();
-    let method = method(request.method().as_str());
-    let route = if request.match_pattern().as_deref() == Some(ROUTE) { ROUTE } else { "unmatched" };
-    let intake = request.app_data::<web::Data<Intake>>().cloned();
-    let response = next.call(request).await;
-    let status = match &response {
-        Ok(response) => response.status(),
-        Err(error) => error.as_response_error().status_code(),
-    };
-    if let Some(intake) = intake {
-        let labels = [method, route, status.as_str()];
-        intake.metrics.requests.with_label_values(&labels).observe(started.elapsed().as_secs_f64());
-    }
-    response
-}
-
-fn method(method: &str) -> &'static str {
-    ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"].into_iter().find(|known| *known == method).unwrap_or("_OTHER")
 }
 
 /// Keeps the readiness and the figures of the producer up to date.
@@ -230,5 +203,21 @@ async fn watch_kafka(intake: web::Data<Intake>, durable: Condition) {
         metrics.queue.with_label_values(NO_LABELS).set(f64::from(queued));
         let pause = if answers { KAFKA_CHECK } else { KAFKA_CHECK / 20 };
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// Keeps the figures of connections and memory up to date.
+async fn watch_load(intake: web::Data<Intake>, connections: Connections) {
+    let (metrics, limits) = (&intake.metrics, &intake.config.limits);
+    let set = |gauge: &Gauge, value: usize| {
+        #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+        gauge.with_label_values(NO_LABELS).set(value as f64);
+    };
+    set(&metrics.connections_limit, limits.connections);
+    set(&metrics.memory_limit, limits.memory);
+    loop {
+        set(&metrics.connections, connections.count());
+        set(&metrics.memory, intake.keeper.places.taken());
+        tokio::time::sleep(LOAD_CHECK).await;
     }
 }

@@ -8,6 +8,7 @@ pub use tokens::{Token, TokenHash, Tokens};
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU32;
 
 use serde::Deserialize;
 
@@ -81,6 +82,8 @@ pub struct Endpoint {
     pub schema_mode: SchemaMode,
     /// Where the fields stand in bodies of another sender; without it bodies are read as Microsoft's.
     pub mapping: Option<Mapping>,
+    /// Leads a second that are accepted; without it there is no limit of its own.
+    pub leads_per_second: Option<NonZeroU32>,
 }
 
 /// What becomes of a body that does not fit the schema of its endpoint.

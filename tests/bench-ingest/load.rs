@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::bare::rate;
+use crate::leads::ENDPOINT;
 
 /// Requests that wait for their answer at once.
 pub(crate) const IN_FLIGHT: usize = 256;
@@ -48,7 +49,18 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    fn request(&self, number: usize) -> Vec<u8> {
+    /// The same at another endpoint that has the same token.
+    pub(crate) fn at_endpoint(&self, name: &str) -> Self {
+        Self { path: self.path.replace(ENDPOINT, name), ..self.clone() }
+    }
+
+    /// The same with a token that is wrong.
+    pub(crate) fn of_stranger(&self) -> Self {
+        Self { path: format!("{}x", self.path), ..self.clone() }
+    }
+
+    /// A whole request.
+    pub(crate) fn request(&self, number: usize) -> Vec<u8> {
         let body = &self.bodies[number % self.bodies.len()];
         let (path, length) = (&self.path, body.len());
         format!(

@@ -6,13 +6,17 @@
 //! | figure | file |
 //! |---|---|
 //! | accepted leads a second, beside a server that does nothing and a bare producer | `throughput` |
+//! | that server once more by `wrk`, when it is there | `wrk` |
 //! | time to the answer at half of that | `latency` |
 //! | accepted while Kafka is away, and draining | `outage` |
 //! | memory and start | `footprint` |
+//! | what good clients notice of bad ones | `hostile`, `attack` |
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "as in the harness, a panic with a sentence is the error message")]
 
+mod attack;
 mod bare;
 mod footprint;
+mod hostile;
 mod latency;
 #[path = "../bench-workers/leads.rs"]
 mod leads;
@@ -20,6 +24,7 @@ mod load;
 mod outage;
 mod place;
 mod throughput;
+mod wrk;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -71,9 +76,11 @@ fn main() -> ExitCode {
     let place = Place::open();
     let mut report = Report::default();
     let rate = throughput::measure(&place, &options, &mut report);
+    wrk::measure(&place, &options, &mut report);
     latency::measure(&place, &options, rate / 2.0, &mut report);
     outage::measure(&place, &options, rate, &mut report);
     footprint::measure(&place, &options, &mut report);
+    hostile::measure(&place, &options, &mut report);
     print!("{}", if options.json { report.json() } else { report.table() });
     ExitCode::SUCCESS
 }

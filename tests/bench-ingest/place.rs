@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -82,8 +83,18 @@ impl Place {
         self.records[number % self.records.len()].clone()
     }
 
+    /// For files that last as long as the bench.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub(crate) fn bare_topic(&self) -> String {
         "bare".to_owned()
+    }
+
+    /// Settings of a second endpoint with the same token.
+    pub(crate) fn endpoint(&self, name: &str, more: &str) -> String {
+        format!("[endpoints.{name}]\ntokens = [\"{}\"]\n{more}\n", String::from(TokenHash::of(TOKEN)))
     }
 
     /// Ingest as a process, with more settings.

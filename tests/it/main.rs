@@ -10,6 +10,7 @@ mod harness;
 mod hygiene;
 mod idempotency;
 mod lessons;
+mod limits;
 mod processes;
 mod reading;
 mod readme;
@@ -20,6 +21,7 @@ mod schemas;
 mod spool;
 mod support;
 mod tidy;
+mod tls;
 
 use std::process::ExitCode;
 
@@ -33,6 +35,8 @@ fn main() -> ExitCode {
     schemas::tests(&mut suite);
     embedded::tests(&mut suite);
     endpoints::tests(&mut suite);
+    limits::tests(&mut suite);
+    tls::tests(&mut suite);
     delivery::tests(&mut suite);
     idempotency::tests(&mut suite);
     processes::tests(&mut suite);

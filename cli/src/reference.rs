@@ -1,8 +1,8 @@
-//! The reference pages that are made from the code: the configuration, the metrics, the commands.
+//! The reference pages that are made from the code: the configuration, the metrics, the commands, the OpenAPI document.
 //!
 //! The files under `docs/reference/` are these texts; `tests/reference.rs` compares them, `examples/reference.rs` writes them.
 //! The JSON Schemas beside them are made in `leadline_proto::schema`. What a page says belongs where the thing is declared:
-//! in a `defaults.toml`, in the doc comment of a metric, in the doc comment of an argument.
+//! in a `defaults.toml`, in the doc comment of a metric, of an argument, or of a kind of refusal.
 
 use std::fmt::Write as _;
 
@@ -10,6 +10,7 @@ use clap::Command;
 use leadline_crm::metrics::Metrics as CrmMetrics;
 use leadline_email::metrics::Metrics as EmailMetrics;
 use leadline_ingest::metrics::IngestMetrics;
+use leadline_ingest::openapi;
 use leadline_platform::metrics::MetricInfo;
 use leadline_platform::reload::metrics::ReloadMetrics;
 use leadline_runtime::metrics::RuntimeMetrics;
@@ -31,7 +32,12 @@ const METRICS: [(&str, &str, &[MetricInfo]); 5] = [
 
 /// Each page with its file name.
 pub fn all() -> Vec<(&'static str, String)> {
-    vec![("configuration.toml", product::defaults().join("\n")), ("metrics.md", metrics()), ("cli.md", commands())]
+    vec![
+        ("configuration.toml", product::defaults().join("\n")),
+        ("metrics.md", metrics()),
+        ("cli.md", commands()),
+        ("openapi.json", format!("{:#}\n", openapi::document())),
+    ]
 }
 
 fn metrics() -> String {

@@ -7,14 +7,13 @@ use actix_web::{HttpRequest, HttpResponse};
 use jiff::Timestamp;
 use leadline_proto::keys::PersonHasher;
 use leadline_proto::{AcceptedLead, EndpointName, LeadKind};
-use serde::Serialize;
 use uuid::Uuid;
 
 use crate::admit::{self, Admitted};
 use crate::config::Ingest as Config;
 use crate::connections::Connection;
 use crate::drift::Drift;
-use crate::durable::{Durability, Keeper};
+use crate::durable::Keeper;
 use crate::endpoints::Current;
 use crate::limits::client;
 use crate::limits::places::Place;
@@ -24,6 +23,7 @@ use crate::metrics::IngestMetrics;
 use crate::prepared::PreparedEndpoint;
 use crate::problem::Problem;
 use crate::read::{NoLead, Origin};
+use crate::receipt::Receipt;
 use crate::rejected::Rejects;
 use crate::tls::Presented;
 use crate::{body, idempotency, read};
@@ -44,16 +44,6 @@ pub(crate) struct Intake {
     pub(crate) metrics: IngestMetrics,
 }
 
-/// What the sender is told: the receipt.
-#[derive(Debug, Serialize)]
-struct Receipt<'a> {
-    lead_id: Uuid,
-    endpoint: &'a EndpointName,
-    received_at: Timestamp,
-    durable: Durability,
-    test: bool,
-}
-
 /// `POST /v1/leads/{endpoint}`
 pub(crate) async fn post(request: HttpRequest, payload: Payload, intake: Data<Intake>) -> Result<HttpResponse, Problem> {
     receive(&request, payload, &intake).await.map_err(|problem| intake.refuse(problem))
@@ -62,8 +52,9 @@ pub(crate) async fn post(request: HttpRequest, payload: Payload, intake: Data<In
 impl Intake {
     /// Counts a refusal.
     pub(crate) fn refuse(&self, problem: Problem) -> Problem {
-        self.metrics.refused.with_label_values(&[problem.name()]).inc();
-        tracing::debug!(reason = problem.name(), "refused");
+        let reason = problem.kind().name();
+        self.metrics.refused.with_label_values(&[reason]).inc();
+        tracing::debug!(reason, "refused");
         problem
     }
 
@@ -109,7 +100,7 @@ async fn receive(request: &HttpRequest, payload: Payload, intake: &Intake) -> Re
     }
     intake.metrics.accepted.with_label_values(&[name.as_str(), lead.kind().as_str(), durable.as_str()]).inc();
     tracing::debug!(lead_id = %lead.lead_id, endpoint = %name, kind = lead.kind().as_str(), durable = durable.as_str(), "accepted");
-    let receipt = Receipt { lead_id: lead.lead_id, endpoint: &name, received_at: lead.received_at, durable, test };
+    let receipt = Receipt { lead_id: lead.lead_id, endpoint: name, received_at: lead.received_at, durable, test };
     Ok(HttpResponse::Accepted().json(receipt))
 }
 

@@ -15,6 +15,7 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use crate::endpoints::Known;
 use crate::prepared::PreparedEndpoint;
 use crate::problem::Problem;
+use crate::route::ENDPOINT;
 
 /// Stands where there is no token to compare with. Any value would do: what matches it is not let in.
 const NOBODY: [u8; 32] = [0; 32];
@@ -37,7 +38,7 @@ pub(crate) struct Admitted<'a> {
 /// Finds the endpoint of a request and checks that it may post there. With `hide` an endpoint that does not exist is answered like
 /// a wrong token.
 pub(crate) fn admit<'a>(request: &HttpRequest, known: &'a Known, hide: bool, now: Timestamp) -> Result<Admitted<'a>, Problem> {
-    let name = request.match_info().query("endpoint").parse::<EndpointName>().ok();
+    let name = request.match_info().query(ENDPOINT).parse::<EndpointName>().ok();
     let found = name.and_then(|name| known.find(&name).map(|(endpoint, prepared)| (name, endpoint, prepared)));
     if found.is_none() && !hide {
         return Err(Problem::NotFound);
@@ -77,7 +78,8 @@ fn matching<'a>(presented: &str, tokens: Option<&'a Tokens>, compares: usize, no
 /// JSON by its media type; without one the body decides.
 fn is_json(request: &HttpRequest) -> bool {
     let Some(header) = request.headers().get(CONTENT_TYPE) else { return true };
-    let essence = header.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let Ok(header) = header.to_str() else { return false };
+    let essence = header.split(';').next().unwrap_or_default().trim();
     essence.is_empty() || essence.eq_ignore_ascii_case("application/json")
 }
 
@@ -86,10 +88,11 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::route;
     use actix_web::test::TestRequest;
     use leadline_proto::config::{Endpoint, Endpoints};
 
-    const ENDPOINT: &str = "contoso";
+    const CONTOSO: &str = "contoso";
 
     fn time(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -101,12 +104,12 @@ mod tests {
         let tokens = [Token::from(TokenHash::of("one")), Token::from(TokenHash::of("two")), old];
         let endpoint = Endpoint { tokens: tokens.to_vec().try_into().unwrap(), ..Endpoint::default() };
         let closed = Endpoint::default();
-        let endpoints = Endpoints::from([(ENDPOINT.parse().unwrap(), endpoint), ("closed".parse().unwrap(), closed)]);
+        let endpoints = Endpoints::from([(CONTOSO.parse().unwrap(), endpoint), ("closed".parse().unwrap(), closed)]);
         Known::build(endpoints, Path::new("")).unwrap()
     }
 
     fn request(uri: &str, headers: &[(&'static str, &'static str)]) -> HttpRequest {
-        let request = TestRequest::with_uri(uri).param("endpoint", uri.split(['/', '?']).nth(3).unwrap_or_default().to_owned());
+        let request = TestRequest::with_uri(uri).param(ENDPOINT, uri.split(['/', '?']).nth(3).unwrap_or_default().to_owned());
         headers.iter().fold(request, |request, header| request.insert_header(*header)).to_http_request()
     }
 
@@ -130,6 +133,7 @@ mod tests {
         assert_eq!(answer("/v1/leads/contoso?x=1&sig=tw%6f", &[]), id("two"));
         assert_eq!(answer("/v1/leads/contoso", &[("authorization", "bearer two")]), id("two"));
         assert_eq!(answer("/v1/leads/contoso?sig=old", &[]), Ok("2026-11".to_owned()));
+        assert_eq!(answer(&route::url("", &CONTOSO.parse().unwrap(), "one"), &[]), id("one"));
     }
 
     #[test]
@@ -192,5 +196,6 @@ mod tests {
         assert_eq!(with("Application/JSON"), id("one"));
         assert_eq!(with("text/plain"), Err(Problem::UnsupportedMediaType));
         assert_eq!(with("application/jsonp"), Err(Problem::UnsupportedMediaType));
+        assert_eq!(with("applicatiön/json"), Err(Problem::UnsupportedMediaType));
     }
 }

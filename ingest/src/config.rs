@@ -16,6 +16,8 @@ use serde::Deserialize;
 /// The commented defaults of this section.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
 
+/// Largest body by default; the defaults say the same.
+pub const BODY_LIMIT: usize = 64 * 1024;
 /// Shortest secret that is accepted for person keys.
 const SHORTEST_PERSON_KEY: usize = 16;
 /// Most rejected bodies a minute: with the default body limit 640 MiB, more than anybody looks at.
@@ -171,5 +173,15 @@ impl Ingest {
     /// The largest record a body may become: the body as text with every quote escaped, the fields once more, and the receipt.
     pub fn largest_message(&self) -> usize {
         3 * self.body_limit + 8 * 1024
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_limit_is_the_default() {
+        assert!(DEFAULTS.contains(&format!("\nbody_limit = {BODY_LIMIT} ")), "{DEFAULTS}");
     }
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use leadline_platform::kafka::{PublishError, Record};
 use leadline_proto::AcceptedLead;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
 use crate::config::Ingest as Config;
@@ -19,7 +20,7 @@ use crate::read;
 use crate::spool::Spool;
 
 /// Where an accepted lead is safe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Durability {
     /// In Kafka, on every in-sync replica.

@@ -28,6 +28,9 @@
 //! | what goes to Kafka | [`publish`] |
 //! | what is kept on disk while Kafka is away | [`spool`] |
 //! | what a refusal looks like | [`problem`] |
+//! | what an accepted lead's sender is told | [`receipt`] |
+//! | the path of an endpoint | [`route`] |
+//! | what all this looks like from outside | [`openapi`] |
 //! | what is measured | [`mod@metrics`] |
 
 mod accept;
@@ -42,11 +45,14 @@ mod idempotency;
 mod limits;
 mod listener;
 pub mod metrics;
+pub mod openapi;
 pub mod prepared;
 pub mod problem;
 pub mod publish;
 pub mod read;
+pub mod receipt;
 mod rejected;
+pub mod route;
 pub mod schema;
 mod server;
 pub mod spool;

@@ -16,9 +16,9 @@ use leadline_platform::process::Fatal;
 use crate::accept::{self, Intake};
 use crate::connections::{self, Connection, Connections, Stream};
 use crate::problem::Problem;
+use crate::route::ROUTE;
 use crate::tls;
 
-const ROUTE: &str = "/v1/leads/{endpoint}";
 /// Time for a client to agree on encryption.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// What HTTP/2 may send before it is read: a body of the usual limit, and a few of them on one connection.

@@ -6,6 +6,7 @@ use leadline_proto::EndpointName;
 use leadline_proto::config::{Endpoints, Token};
 
 use crate::durable::Durability;
+use crate::problem::Kind;
 use crate::schema::KEYWORDS;
 use crate::tls::Identity;
 
@@ -77,26 +78,6 @@ leadline_platform::metrics! {
     }
 }
 
-/// Every reason of a refusal, as label values.
-pub const REASONS: [&str; 16] = [
-    "not-utf8",
-    "not-json",
-    "not-an-object",
-    "too-deep",
-    "schema-violation",
-    "unauthorized",
-    "not-found",
-    "idempotency-key",
-    "method-not-allowed",
-    "timeout",
-    "incomplete",
-    "too-large",
-    "unsupported-media-type",
-    "rate-limited",
-    "overloaded",
-    "unavailable",
-];
-
 impl IngestMetrics {
     /// Creates the series of one endpoint at 0.
     pub(crate) fn start_endpoint(&self, endpoint: &EndpointName, has_schema: bool) {
@@ -121,8 +102,8 @@ impl IngestMetrics {
         durable: &[Durability],
     ) {
         self.start_endpoints(endpoints, durable);
-        for reason in REASONS {
-            self.refused.with_label_values(&[reason]);
+        for kind in Kind::ALL {
+            self.refused.with_label_values(&[kind.name()]);
         }
         for result in ["ok", "error"] {
             self.produced.with_label_values(&[topic, result]);

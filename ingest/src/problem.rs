@@ -1,18 +1,31 @@
 //! What a refusal looks like: `application/problem+json` (RFC 9457) with a stable `type`.
 //!
-//! Each variant is part of the public interface: its `type` and status never change. To add one, add the variant, its row in
-//! `Problem::facts`, and a line in the README's table. No text here repeats anything of the request.
+//! To add one, add its row to `kinds!` in `kind`, and its variant here if it needs one; the compiler names the rest. No text
+//! here repeats anything of the request.
 
+mod kind;
+
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
-use serde_json::json;
+use leadline_proto::parse::ParseError;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::config::BODY_LIMIT;
 use crate::read::NoLead;
+use crate::route::ROUTE;
+use crate::schema::{Findings, Violation};
+
+pub use kind::Kind;
+
+/// The media type of a refusal.
+pub const MEDIA_TYPE: &str = "application/problem+json";
 
 /// Why a request was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,11 +77,23 @@ pub enum Problem {
     },
 }
 
-struct Facts {
-    name: &'static str,
-    status: StatusCode,
-    title: &'static str,
-    detail: String,
+/// The body of a refusal, with the members of RFC 9457.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub struct Details {
+    /// What was wrong. Names one kind of refusal for ever.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The same in words, for a person.
+    pub title: String,
+    /// The status of the answer.
+    pub status: u16,
+    /// What to do about it, for a person.
+    pub detail: String,
+    /// The id under which the operator finds the refused body, when it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Uuid")]
+    pub rejected_id: Option<Uuid>,
 }
 
 impl Problem {
@@ -77,101 +102,56 @@ impl Problem {
         Self::RateLimited { retry_after: wait.as_secs() + 1, why }
     }
 
-    fn facts(&self) -> Facts {
-        let facts = |name, status, title, detail: &str| Facts { name, status, title, detail: detail.to_owned() };
+    /// What kind of refusal it is.
+    pub fn kind(&self) -> Kind {
         match self {
-            Self::NotALead { why, .. } => {
-                let detail = match why {
-                    NoLead::Body(error) => format!("{error}; send one JSON object"),
-                    NoLead::Schema(_) => why.to_string(),
-                };
-                facts(why.name(), StatusCode::BAD_REQUEST, "The body is not a lead", &detail)
-            }
-            Self::Unauthorized => facts(
-                "unauthorized",
-                StatusCode::UNAUTHORIZED,
-                "The token is missing or wrong",
-                "put the endpoint's token into the query as sig=TOKEN, or into the header Authorization: Bearer TOKEN",
-            ),
-            Self::NotFound => {
-                facts("not-found", StatusCode::NOT_FOUND, "There is no such endpoint", "post leads to /v1/leads/{endpoint}")
-            }
-            Self::IdempotencyKey => facts(
-                "idempotency-key",
-                StatusCode::BAD_REQUEST,
-                "The Idempotency-Key cannot be used",
-                "send it once, with 1 to 255 visible ASCII characters, or leave it out",
-            ),
-            Self::MethodNotAllowed => {
-                facts("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, "Only POST is allowed", "post the lead as JSON")
-            }
-            Self::Timeout => {
-                facts("timeout", StatusCode::REQUEST_TIMEOUT, "The body came too slowly", "send the whole body at once")
-            }
-            Self::Incomplete => {
-                facts("incomplete", StatusCode::BAD_REQUEST, "The body ended early", "the connection broke within the body")
-            }
-            Self::TooLarge { limit } => {
-                let detail = format!("the limit is {limit} bytes");
-                facts("too-large", StatusCode::PAYLOAD_TOO_LARGE, "The body is too large", &detail)
-            }
-            Self::UnsupportedMediaType => facts(
-                "unsupported-media-type",
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "The media type is not JSON",
-                "send Content-Type: application/json",
-            ),
-            Self::RateLimited { why, .. } => {
-                facts("rate-limited", StatusCode::TOO_MANY_REQUESTS, "More than is allowed", why)
-            }
-            Self::Overloaded { .. } => facts(
-                "overloaded",
-                StatusCode::SERVICE_UNAVAILABLE,
-                "Too many leads are in flight",
-                "nothing of the body was read; post the lead again later",
-            ),
-            Self::Unavailable { why, .. } => {
-                facts("unavailable", StatusCode::SERVICE_UNAVAILABLE, "The lead could not be stored now", why)
-            }
+            Self::NotALead { why, .. } => why.kind(),
+            Self::Unauthorized => Kind::Unauthorized,
+            Self::NotFound => Kind::NotFound,
+            Self::IdempotencyKey => Kind::IdempotencyKey,
+            Self::MethodNotAllowed => Kind::MethodNotAllowed,
+            Self::Timeout => Kind::Timeout,
+            Self::Incomplete => Kind::Incomplete,
+            Self::TooLarge { .. } => Kind::TooLarge,
+            Self::UnsupportedMediaType => Kind::UnsupportedMediaType,
+            Self::RateLimited { .. } => Kind::RateLimited,
+            Self::Overloaded { .. } => Kind::Overloaded,
+            Self::Unavailable { .. } => Kind::Unavailable,
         }
     }
 
-    /// The last part of the problem's `type`, also the label of its metric.
-    pub fn name(&self) -> &'static str {
-        self.facts().name
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.facts().title)
-    }
-}
-
-impl ResponseError for Problem {
-    fn status_code(&self) -> StatusCode {
-        self.facts().status
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        let Facts { name, status, title, detail } = self.facts();
-        let mut response = HttpResponse::build(status);
-        self.add_headers(&mut response);
-        response.insert_header((CONTENT_TYPE, "application/problem+json"));
-        let mut body = json!({
-            "type": format!("urn:leadline:problem:{name}"),
-            "title": title,
-            "status": status.as_u16(),
-            "detail": detail,
-        });
-        if let Self::NotALead { rejected_id: Some(id), .. } = self {
-            body["rejected_id"] = json!(id);
+    /// The body of the answer.
+    pub fn details(&self) -> Details {
+        let kind = self.kind();
+        let rejected_id = if let Self::NotALead { rejected_id, .. } = self { *rejected_id } else { None };
+        Details {
+            kind: kind.urn(),
+            title: kind.title().to_owned(),
+            status: kind.status().as_u16(),
+            detail: self.detail().into_owned(),
+            rejected_id,
         }
-        response.body(body.to_string())
     }
-}
 
-impl Problem {
+    fn detail(&self) -> Cow<'static, str> {
+        match self {
+            Self::NotALead { why: NoLead::Body(error), .. } => format!("{error}; send one JSON object").into(),
+            Self::NotALead { why: why @ NoLead::Schema(_), .. } => why.to_string().into(),
+            Self::Unauthorized => {
+                "put the endpoint's token into the query as sig=TOKEN, or into the header Authorization: Bearer TOKEN".into()
+            }
+            Self::NotFound => format!("post leads to {ROUTE}").into(),
+            Self::IdempotencyKey => "send it once, with 1 to 255 visible ASCII characters, or leave it out".into(),
+            Self::MethodNotAllowed => "post the lead as JSON".into(),
+            Self::Timeout => "send the whole body at once".into(),
+            Self::Incomplete => "the connection broke within the body".into(),
+            Self::TooLarge { limit } => format!("the limit is {limit} bytes").into(),
+            Self::UnsupportedMediaType => "send Content-Type: application/json".into(),
+            Self::Overloaded { .. } => "nothing of the body was read; post the lead again later".into(),
+            Self::RateLimited { why, .. } | Self::Unavailable { why, .. } => (*why).into(),
+        }
+    }
+
     fn add_headers(&self, response: &mut HttpResponseBuilder) {
         match self {
             Self::Unauthorized => {
@@ -193,5 +173,89 @@ impl Problem {
             }
             Self::NotALead { .. } | Self::NotFound | Self::IdempotencyKey | Self::Incomplete | Self::UnsupportedMediaType => {}
         }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind().title())
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.kind().status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        self.add_headers(&mut response);
+        response.insert_header((CONTENT_TYPE, MEDIA_TYPE));
+        // `json` keeps a media type that is there.
+        response.json(self.details())
+    }
+}
+
+impl Kind {
+    /// The `type` of the problem.
+    pub fn urn(self) -> String {
+        format!("urn:leadline:problem:{}", self.name())
+    }
+
+    /// A refusal of this kind, as the documentation shows it.
+    pub fn example(self) -> Problem {
+        let body = |error| not_a_lead(NoLead::Body(error));
+        match self {
+            Self::NotUtf8 => body(ParseError::NotUtf8),
+            Self::NotJson => body(ParseError::NotJson { line: 1, column: 8 }),
+            Self::NotAnObject => body(ParseError::NotAnObject),
+            Self::TooDeep => body(ParseError::TooDeep),
+            Self::SchemaViolation => {
+                let violation = Violation { keyword: "type", location: "/properties/LeadSource/type".to_owned() };
+                not_a_lead(NoLead::Schema(Findings { violations: vec![violation], ..Findings::default() }))
+            }
+            Self::Incomplete => Problem::Incomplete,
+            Self::IdempotencyKey => Problem::IdempotencyKey,
+            Self::Unauthorized => Problem::Unauthorized,
+            Self::NotFound => Problem::NotFound,
+            Self::MethodNotAllowed => Problem::MethodNotAllowed,
+            Self::Timeout => Problem::Timeout,
+            Self::TooLarge => Problem::TooLarge { limit: BODY_LIMIT },
+            Self::UnsupportedMediaType => Problem::UnsupportedMediaType,
+            Self::RateLimited => {
+                Problem::RateLimited { retry_after: 1, why: "more leads a second than this endpoint may have" }
+            }
+            Self::Overloaded => Problem::Overloaded { retry_after: 30 },
+            Self::Unavailable => Problem::Unavailable { retry_after: 30, why: "Kafka has not acknowledged the lead in time" },
+        }
+    }
+}
+
+fn not_a_lead(why: NoLead) -> Problem {
+    Problem::NotALead { why, rejected_id: Some(Uuid::from_u128(0x01a2_0568_8e03_7978_80d5_bc93_6894_a57f)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_that_of_its_example_and_has_a_name_of_its_own() {
+        for kind in Kind::ALL {
+            assert_eq!(kind.example().kind(), *kind);
+            assert!(kind.status().is_client_error() || kind.status().is_server_error(), "{kind:?}");
+            let same = Kind::ALL.iter().filter(|other| other.name() == kind.name());
+            assert_eq!(same.count(), 1, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn the_details_are_as_they_were_published() {
+        let written = serde_json::to_string(&Problem::Unauthorized.details()).unwrap();
+        let text = "put the endpoint's token into the query as sig=TOKEN, or into the header Authorization: Bearer TOKEN";
+        let first = r#"{"type":"urn:leadline:problem:unauthorized","title":"The token is missing or wrong","status":401,"#;
+        assert_eq!(written, format!(r#"{first}"detail":"{text}"}}"#));
+        let kept = Kind::NotJson.example().details();
+        assert_eq!(serde_json::from_str::<Details>(&serde_json::to_string(&kept).unwrap()).unwrap(), kept);
     }
 }

@@ -11,6 +11,7 @@ use leadline_proto::{AcceptedLead, Code, EndpointName, Personal};
 use uuid::Uuid;
 
 use crate::prepared::PreparedEndpoint;
+use crate::problem::Kind;
 use crate::schema::{Findings, Schema};
 
 /// What is known of a lead before its body is read.
@@ -36,19 +37,20 @@ pub enum NoLead {
 }
 
 impl NoLead {
-    /// The last part of the problem's type, also the reason under which the body is kept.
-    pub fn name(&self) -> &'static str {
+    /// What kind of refusal follows from it.
+    pub fn kind(&self) -> Kind {
         match self {
-            Self::Body(ParseError::NotUtf8) => "not-utf8",
-            Self::Body(ParseError::NotJson { .. }) => "not-json",
-            Self::Body(ParseError::NotAnObject) => "not-an-object",
-            Self::Body(ParseError::TooDeep) => "too-deep",
-            Self::Schema(_) => "schema-violation",
+            Self::Body(ParseError::NotUtf8) => Kind::NotUtf8,
+            Self::Body(ParseError::NotJson { .. }) => Kind::NotJson,
+            Self::Body(ParseError::NotAnObject) => Kind::NotAnObject,
+            Self::Body(ParseError::TooDeep) => Kind::TooDeep,
+            Self::Schema(_) => Kind::SchemaViolation,
         }
     }
 
+    /// The reason under which the body is kept.
     pub(crate) fn code(&self) -> Code {
-        Code::of(self.name())
+        Code::of(self.kind().name())
     }
 }
 
@@ -150,7 +152,7 @@ mod tests {
         let (_, findings) = read(r#"{"LeadSource":1,"New":2}"#, &with_schema(SchemaMode::Warn)).unwrap();
         assert_eq!((findings.violations[0].keyword, findings.unknown.as_slice()), ("type", &["New".to_owned()][..]));
         let refused = read(r#"{"LeadSource":1}"#, &with_schema(SchemaMode::Reject)).unwrap_err();
-        assert_eq!(refused.name(), "schema-violation");
+        assert_eq!(refused.kind(), Kind::SchemaViolation);
         assert_eq!(refused.to_string(), "the body does not fit the endpoint's schema at /properties/LeadSource/type");
         let (_, findings) = read(r#"{"LeadSource":"x","New":2}"#, &with_schema(SchemaMode::Reject)).unwrap();
         assert_eq!(findings.unknown, ["New"], "a member that is merely unknown is no violation");

@@ -13,6 +13,8 @@ use crate::config::sections::{Log, LogFormat, LogLevel};
 
 /// Prefix of the targets of our own crates.
 const OWN: &str = "leadline";
+/// Writes an error for each connection on which a stranger speaks no HTTP. That is no fault here, and anybody could fill the log.
+const STRANGERS: &str = "actix_http::h1::dispatcher";
 
 /// Starts logging for the whole process.
 ///
@@ -20,7 +22,8 @@ const OWN: &str = "leadline";
 /// When logging was started before.
 pub fn start(config: &Log) -> Result<(), TryInitError> {
     let level = level(config.level);
-    let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target(OWN, level);
+    let others = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target(STRANGERS, LevelFilter::OFF);
+    let filter = others.with_target(OWN, level);
     let stderr = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match config.format {
         LogFormat::Text => stderr.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).boxed(),

@@ -4,6 +4,7 @@
 //! know what was handled, and for such a lead they look further back than its receipt, which may be the second.
 
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use uuid::Uuid;
 
 use crate::keys::idempotent_lead_id;
@@ -19,7 +20,8 @@ const LONGEST: usize = 255;
 const VERSION: usize = 5;
 
 /// The value of the header. Does not print: it is the sender's and may tell about a person.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(description = "1 to 255 visible ASCII characters.", extend("pattern" = "^[!-~]*$", "minLength" = 1, "maxLength" = LONGEST))]
 pub struct IdempotencyKey(String);
 
 /// The value is no [`IdempotencyKey`].
@@ -72,6 +74,15 @@ mod tests {
             assert_eq!(IdempotencyKey::try_from(bad.as_bytes()), Err(BadKey), "{bad:?}");
         }
         assert_eq!(IdempotencyKey::try_from(&b"\xff"[..]), Err(BadKey));
+    }
+
+    #[test]
+    fn the_schema_allows_what_is_a_key() {
+        let schema = jsonschema::validator_for(schemars::schema_for!(IdempotencyKey).as_value()).unwrap();
+        for text in ["a", "!~", "", " ", "a b", "a\t", "a\u{7f}", "ä", &"x".repeat(255), &"x".repeat(256)] {
+            let allowed = schema.is_valid(&serde_json::Value::from(text));
+            assert_eq!(allowed, IdempotencyKey::try_from(text.as_bytes()).is_ok(), "{text:?}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@
 //! | holds and brakes on `leads.control` | [`control`] |
 //! | names of headers, topics, keys | [`headers`], [`topics`], [`keys`] |
 //! | leads that may be posted again | [`idempotency`] |
+//! | the leads that documents show | [`samples`] |
 //! | `[endpoints]` and `[topics]` of the configuration | [`config`] |
 
 pub mod code;
@@ -34,6 +35,7 @@ pub mod parse;
 pub mod personal;
 pub mod rejected;
 pub mod retry;
+pub mod samples;
 pub mod schema;
 pub mod settled;
 pub mod topics;

@@ -1,4 +1,5 @@
-//! What the tests need from outside: a real Kafka, a PostgreSQL server, a mail server, the product's own binaries.
+//! What the tests need from outside: a real Kafka, a PostgreSQL server, a mail server, an OpenAPI tester, the product's own
+//! binaries.
 //!
 //! Everything started here is started by the test run itself, on free ports of the loopback interface, and dies with it. No tests
 //! in here, and nothing that knows how the product works: that belongs in `it/`.
@@ -16,6 +17,7 @@ pub mod kafka;
 pub mod panics;
 pub mod postgres;
 pub mod process;
+pub mod schemathesis;
 pub mod smtp;
 pub mod stack;
 pub mod suite;

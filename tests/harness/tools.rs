@@ -22,6 +22,8 @@ pub enum Tool {
     Postgres,
     /// A mail server.
     Smtp,
+    /// A tester of services by their OpenAPI document.
+    Schemathesis,
 }
 
 /// A tool is not there. Shown as one sentence: what is left out, and what to install.
@@ -47,6 +49,7 @@ impl Tool {
             // Maven is needed once only.
             Self::Kafka => java().and_then(|_| if kafka::is_fetched() { Ok(()) } else { maven().map(|_| ()) }),
             Self::Postgres => postgres().and_then(|_| if is_root() { setpriv().map(|_| ()) } else { Ok(()) }),
+            Self::Schemathesis => python().map(|_| ()),
             Self::Smtp => node().and_then(|_| if smtp::is_fetched() { Ok(()) } else { npm().map(|_| ()) }),
         }
     }
@@ -88,6 +91,17 @@ pub fn npm() -> Result<PathBuf, Missing> {
     in_path("npm").ok_or(Missing { left_out: "a mail server", install: "npm, which fetches it" })
 }
 
+/// A `python3` that can make environments. The first of the PATH may be the stub of a version manager without a version behind it.
+///
+/// # Errors
+/// [`Missing`] when there is none.
+pub fn python() -> Result<PathBuf, Missing> {
+    let can = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))";
+    let works = |python: &PathBuf| Command::new(python).args(["-c", can]).output().is_ok_and(|output| output.status.success());
+    let install = "Python 3.10 or later with venv (`python3`, Debian: python3-venv)";
+    all_in_path("python3").find(works).ok_or(Missing { left_out: "the OpenAPI document", install })
+}
+
 /// The folder with PostgreSQL's server programs. Debian keeps them out of the PATH, one folder per version.
 ///
 /// # Errors
@@ -117,7 +131,11 @@ pub(crate) fn is_root() -> bool {
 }
 
 fn in_path(program: &str) -> Option<PathBuf> {
-    environment::path().into_iter().map(|folder| folder.join(program)).find(|file| file.is_file())
+    all_in_path(program).next()
+}
+
+fn all_in_path(program: &str) -> impl Iterator<Item = PathBuf> {
+    environment::path().into_iter().map(move |folder| folder.join(program)).filter(|file| file.is_file())
 }
 
 /// The first number of `openjdk version "17.0.15" 2025-04-15`.

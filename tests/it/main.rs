@@ -11,6 +11,7 @@ mod hygiene;
 mod idempotency;
 mod lessons;
 mod limits;
+mod openapi;
 mod processes;
 mod reading;
 mod readme;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     refusals::tests(&mut suite);
     rejected::tests(&mut suite);
     schemas::tests(&mut suite);
+    openapi::tests(&mut suite);
     embedded::tests(&mut suite);
     endpoints::tests(&mut suite);
     limits::tests(&mut suite);

@@ -15,6 +15,7 @@ use leadline_tests::{Stack, Suite, eventually};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::support::document::Document;
 use crate::support::http::{Answer, Body};
 use crate::support::{PATIENCE, Product, Running, Sinks, outcomes_at};
 
@@ -30,13 +31,16 @@ fn each_input_gets_what_the_table_says(stack: &Stack) {
     // Neither is used: the broker is the embedded one, and mails become files.
     let sinks = Sinks { email: "transport = \"file\"\nfile.directory = \"outbox\"".to_owned(), crm_url: None };
     let product = Product::new(stack, "refusals", "127.0.0.1:1", &sinks, "");
-    let (_up, kafka) = up(&product);
+    let (up, kafka) = up(&product);
     let url = product.url();
     let host = url.split('/').nth(2).unwrap();
     let cases = Site { endpoint: &product.endpoint, token: &product.token }.cases();
     let answers: Vec<Answer> = cases.iter().map(|case| case.request.send(host)).collect();
-    let wrong: Vec<String> = cases.iter().zip(&answers).flat_map(|(case, answer)| faults(case, answer, &product)).collect();
+    let (document, both) = (Document::made(), cases.iter().zip(&answers));
+    let wrong: Vec<String> = both.flat_map(|(case, answer)| faults(case, answer, &product, &document)).collect();
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    // Anybody can send what is no request.
+    assert!(!up.process.output().contains("actix"), "{}", up.process.output());
     let table = table(&product, &kafka, &cases, &answers);
     println!("{table}");
     assert_committed(TABLE, &table);
@@ -52,15 +56,18 @@ fn up(product: &Product) -> (Running, String) {
     (up, running["kafka"].as_str().unwrap().to_owned())
 }
 
-/// What is wrong with an answer.
-fn faults(case: &Case, answer: &Answer, product: &Product) -> Vec<String> {
+/// What is wrong with an answer, also by the OpenAPI document.
+fn faults(case: &Case, answer: &Answer, product: &Product, document: &Document) -> Vec<String> {
     let mut faults = Vec::new();
     if answer.status != case.status {
         faults.push(format!("{} instead of {}", answer.status, case.status));
     }
-    if answer.status >= 400 {
+    if case.unreadable && !answer.body.is_empty() {
+        faults.push(format!("the body `{}` although nothing is known of the request", answer.body));
+    } else if answer.status >= 400 && !case.unreadable {
         faults.extend(problem_faults(case, answer));
     }
+    faults.extend(document.faults(answer));
     let repeated = words(case, product).into_iter().find(|word| answer.text.contains(word.as_str()));
     faults.extend(repeated.map(|word| format!("the answer repeats `{word}`")));
     faults.into_iter().map(|fault| format!("{}: {fault}", case.what)).collect()
@@ -169,7 +176,8 @@ What ingest answers to input that is not an ordinary lead, and what becomes of t
 
 Each answer is `application/problem+json` with `type`, `title`, `status` and `detail`, and repeats nothing of the request. That
 to a body which is not a lead also has `rejected_id`, unless the body is blank: under this id it is kept. A 405 names the
-allowed method in `Allow`; limits are those of the default configuration.
+allowed method in `Allow`. What cannot be read as a request is answered without a body, as is HEAD. Limits are those of the
+default configuration. All of it is as [openapi.json](openapi.json) says.
 
 | Input | Status | Problem type |
 |---|---|---|

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use leadline_ingest::route;
 use leadline_platform::config::Settings;
 use leadline_platform::process::{Exit, Fatal};
 use leadline_proto::config::{Endpoint, Endpoints};
@@ -97,7 +98,7 @@ impl CommonArgs {
     /// Prints the URL that holds a token.
     fn show(&self, name: &EndpointName, token: &str) {
         println!("Enter this URL in Partner Center. It is a secret and is not shown again:\n");
-        println!("  {}/v1/leads/{name}?sig={token}\n", self.public_url.trim_end_matches('/'));
+        println!("  {}\n", route::url(&self.public_url, name, token));
     }
 }
 

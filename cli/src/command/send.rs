@@ -10,6 +10,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use leadline_ingest::Durability;
+use leadline_ingest::receipt::Receipt;
 use leadline_platform::process::{Exit, Fatal};
 use leadline_proto::{Outcome, Status};
 use serde_json::json;
@@ -54,8 +56,8 @@ pub(crate) fn run(args: &Args, file: Option<&Path>) -> Result<ExitCode, Fatal> {
     // Before the post, so that no outcome can come before somebody looks.
     let follower = Follower::start(&target)?;
     let steps = Steps { json: args.json, started: Instant::now() };
-    let (lead_id, durable, test) = match block_on(post::post(&target.url, body))? {
-        Answer::Accepted { lead_id, durable, test } => (lead_id, durable, test),
+    let Receipt { lead_id, durable, test, .. } = match block_on(post::post(&target.url, body))? {
+        Answer::Accepted(receipt) => receipt,
         Answer::Refused { status, title } => {
             steps.print("refused", &format!("{status} {title}"), &json!({"status": status, "title": title}));
             return Ok(BAD_RESULT.into());
@@ -63,7 +65,7 @@ pub(crate) fn run(args: &Args, file: Option<&Path>) -> Result<ExitCode, Fatal> {
     };
     let note = if test { ", a test lead" } else { "" };
     let fields = json!({"lead_id": lead_id, "durable": durable, "test": test});
-    steps.print("accepted", &format!("{lead_id}, durable: {durable}{note}"), &fields);
+    steps.print("accepted", &format!("{lead_id}, durable: {}{note}", durable.as_str()), &fields);
     let mut good = true;
     let missing = follower.follow(lead_id, args.timeout, |outcome| {
         steps.print(outcome.sink.as_str(), &words(outcome), &json!({"outcome": outcome}));
@@ -72,7 +74,11 @@ pub(crate) fn run(args: &Args, file: Option<&Path>) -> Result<ExitCode, Fatal> {
     if !missing.is_empty() {
         let waited = args.timeout.as_secs();
         let sinks = missing.join(", ");
-        let where_it_is = if durable == "memory" { "in the memory of `leadline up`" } else { "safe in Kafka" };
+        let where_it_is = match durable {
+            Durability::Memory => "in the memory of `leadline up`",
+            Durability::Spool => "safe in ingest's spool, or in Kafka by now",
+            Durability::Kafka => "safe in Kafka",
+        };
         return Err(Fatal::unavailable(format!(
             "no outcome after {waited} s from: {sinks}. The lead is {where_it_is}; its worker is away, or waits for its sink \
              (see /metrics and the log)"

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use leadline_ingest::{Capacity, Ingest};
+use leadline_ingest::{Capacity, Ingest, route};
 use leadline_platform::admin::AdminServer;
 use leadline_platform::config::Settings;
 use leadline_platform::kafka::DeliveryObserver;
@@ -148,7 +148,7 @@ impl Up {
         let trial = endpoints.iter().find(|(name, _)| name.as_str() == trial::ENDPOINT);
         let routed = |sink: &&SinkName| trial.is_none_or(|(_, endpoint)| endpoint.routes_to(sink));
         let running = Running {
-            url: trial.map(|(name, _)| format!("http://{}/v1/leads/{name}?sig={}", ingest.address, self.token)),
+            url: trial.map(|(name, _)| route::url(&format!("http://{}", ingest.address), name, &self.token)),
             kafka: process.sections.kafka.bootstrap.clone(),
             embedded: process.sections.kafka.embedded,
             outcomes: topics.name(&Topic::Outcomes),

@@ -12,6 +12,8 @@ const LIMIT: usize = 64 * 1024;
 pub(crate) struct Case {
     pub(crate) what: &'static str,
     pub(crate) status: u16,
+    /// Whether it is no request, so that the HTTP library answers it, without a body.
+    pub(crate) unreadable: bool,
     pub(crate) request: Request,
 }
 
@@ -25,6 +27,7 @@ impl Site<'_> {
     /// All inputs in the order of the table.
     pub(crate) fn cases(&self) -> Vec<Case> {
         [
+            self.unreadable(),
             self.no_lead(),
             self.bad_keys(),
             self.not_allowed_in(),
@@ -37,6 +40,22 @@ impl Site<'_> {
         .into_iter()
         .flatten()
         .collect()
+    }
+
+    /// 400 and 431 before anything is known of the request.
+    fn unreadable(&self) -> Vec<Case> {
+        let header = |what, status, name, value: String| self.case(what, status, sample()).header(name, value);
+        let many = self.case("a head of 100 fields", 431, sample());
+        let cases = [
+            self.case("a blank in the path", 400, sample()).target(format!("{}/Augustina Ada", self.path())),
+            self.case("a target of 65 KiB", 400, sample()).target(format!("{}?{}", self.path(), "a".repeat(65 * 1024))),
+            header("two lengths", 400, "content-length", "7".to_owned()),
+            header("two ways to tell the length", 400, "transfer-encoding", "chunked".to_owned()),
+            header("a transfer coding that nobody knows", 400, "transfer-encoding", "augustina".to_owned()),
+            (0..100).fold(many, |case, _| case.header("x-augustina", "Ada".to_owned())),
+            header("a head of 130 KiB", 431, "x-augustina", "a".repeat(130 * 1024)),
+        ];
+        cases.into_iter().map(|case| Case { unreadable: true, ..case }).collect()
     }
 
     /// 400
@@ -117,7 +136,7 @@ impl Site<'_> {
             ("another path", format!("/augustina{sig}")),
         ];
         let missing = missing.into_iter().map(|(what, target)| self.case(what, 404, sample()).target(target));
-        let methods = ["GET", "HEAD", "PUT", "DELETE"];
+        let methods = ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"];
         missing.chain(methods.map(|method| self.case(method, 405, vec![]).method(method))).collect()
     }
 
@@ -157,6 +176,12 @@ impl Site<'_> {
                 .header("authorization", format!("bearer {}", self.token)),
             self.case("no length in the head", 202, vec![]).body(Body::Chunked(person(6))),
             self.case("exactly as large as the limit", 202, padded(LIMIT)),
+            self.case("`Expect: 100-continue`", 202, person(10)).header("expect", "100-continue".to_owned()),
+            self.case("`Expect` of something else", 202, person(11)).header("expect", "202-accepted".to_owned()),
+            self.case("an offer of HTTP/2", 202, person(12))
+                .header("connection", "Upgrade, HTTP2-Settings".to_owned())
+                .header("upgrade", "h2c".to_owned())
+                .header("http2-settings", "AAMAAABkAAQAoAAAAAIAAAAA".to_owned()),
             self.case("a byte order mark", 202, ["\u{feff}".as_bytes(), &person(7)].concat()),
             self.case("an `Idempotency-Key`", 202, person(9)).header("idempotency-key", "\"Augustina-1\"".to_owned()),
             self.case("other parameters beside `sig`", 202, person(8)).target(format!(
@@ -216,7 +241,8 @@ impl Site<'_> {
     /// A correct request but for its body.
     fn case(&self, what: &'static str, status: u16, body: Vec<u8>) -> Case {
         let target = format!("{}?sig={}", self.path(), self.token);
-        Case { what, status, request: Request { method: "POST", target, headers: vec![], body: Body::Whole(body) } }
+        let unreadable = false;
+        Case { what, status, unreadable, request: Request { method: "POST", target, headers: vec![], body: Body::Whole(body) } }
     }
 }
 

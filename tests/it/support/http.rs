@@ -62,8 +62,11 @@ impl Request {
 }
 
 impl Answer {
+    /// An answer as it came.
     #[track_caller]
-    fn read(text: String) -> Self {
+    pub(crate) fn read(text: String) -> Self {
+        // What may come before an answer is none.
+        let text = text.strip_prefix("HTTP/1.1 100 Continue\r\n\r\n").map_or(text.clone(), str::to_owned);
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer, but `{text}`"));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
         Self { status: status.unwrap_or_else(|| panic!("no status in `{head}`")), body: body.to_owned(), text }

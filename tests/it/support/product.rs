@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use leadline_ingest::route;
 use leadline_proto::config::TokenHash;
 use leadline_proto::{Headers, Outcome};
 use leadline_tests::binaries::Binaries;
@@ -158,7 +159,7 @@ url = "{crm_url}"
 
     /// The URL of an endpoint that was added, with its token.
     pub(crate) fn url_of(&self, endpoint: &str) -> String {
-        format!("http://127.0.0.1:{}/v1/leads/{endpoint}?sig={}", self.ingest_port, self.token)
+        route::url(&format!("http://127.0.0.1:{}", self.ingest_port), &endpoint.parse().unwrap(), &self.token)
     }
 
     /// Adds an endpoint with the same token; `toml` stands below `[endpoints.NAME]`. Only what is started later knows it.

@@ -46,7 +46,7 @@ struct Maker {
 /// Why nothing was published. Repeats nothing of the body.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Still {
-    #[error("it is still not a lead: {name}: {why}", name = why.name())]
+    #[error("it is still not a lead: {name}: {why}", name = why.kind().name())]
     NoLead { why: NoLead },
     #[error("it is larger than `ingest.body_limit`, {0} bytes")]
     TooLarge(usize),

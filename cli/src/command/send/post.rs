@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use leadline_ingest::problem::Details;
+use leadline_ingest::receipt::Receipt;
 use leadline_platform::process::Fatal;
 use leadline_platform::tls;
-use serde::Deserialize;
 use uuid::Uuid;
 
 /// Longer than ingest takes to say that Kafka is away.
@@ -13,23 +14,9 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// What ingest answered.
 pub(super) enum Answer {
     /// 202
-    Accepted { lead_id: Uuid, durable: String, test: bool },
+    Accepted(Receipt),
     /// Anything else.
     Refused { status: u16, title: String },
-}
-
-#[derive(Deserialize)]
-struct Receipt {
-    lead_id: Uuid,
-    durable: String,
-    test: bool,
-}
-
-#[derive(Deserialize)]
-struct Problem {
-    title: String,
-    detail: String,
-    rejected_id: Option<Uuid>,
 }
 
 pub(super) async fn post(url: &str, body: Vec<u8>) -> Result<Answer, Fatal> {
@@ -42,11 +29,10 @@ pub(super) async fn post(url: &str, body: Vec<u8>) -> Result<Answer, Fatal> {
     let status = answer.status();
     let text = answer.bytes().await.map_err(failed)?;
     if status == reqwest::StatusCode::ACCEPTED {
-        let Receipt { lead_id, durable, test } = serde_json::from_slice(&text).map_err(Fatal::internal)?;
-        return Ok(Answer::Accepted { lead_id, durable, test });
+        return serde_json::from_slice(&text).map(Answer::Accepted).map_err(Fatal::internal);
     }
     let kept = |id: Uuid| format!("; it is kept: leadline rejected show {id}");
-    let title = serde_json::from_slice(&text).map(|problem: Problem| {
+    let title = serde_json::from_slice(&text).map(|problem: Details| {
         format!("{}: {}{}", problem.title, problem.detail, problem.rejected_id.map(kept).unwrap_or_default())
     });
     Ok(Answer::Refused { status: status.as_u16(), title: title.unwrap_or_default() })

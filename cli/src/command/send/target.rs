@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use leadline_ingest::route;
 use leadline_platform::config::sections::{Kafka, Sections};
 use leadline_platform::process::Fatal;
 use leadline_proto::config::{Endpoints, Topics};
@@ -44,7 +45,7 @@ impl Target {
         let topics: Topics = settings.section("topics")?;
         let endpoints: Endpoints = settings.section("endpoints")?;
         let path = url.split('?').next().unwrap_or_default();
-        let endpoint = endpoints.iter().find(|(name, _)| path.ends_with(&format!("/v1/leads/{name}")));
+        let endpoint = endpoints.iter().find(|(name, _)| path.ends_with(&route::path(name)));
         let sinks = product::sinks(&settings)?;
         let routed = sinks.iter().filter(|sink| endpoint.is_none_or(|(_, endpoint)| endpoint.routes_to(sink)));
         Ok(Self {

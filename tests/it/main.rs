@@ -23,6 +23,7 @@ mod spool;
 mod support;
 mod tidy;
 mod tls;
+mod validate;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     rejected::tests(&mut suite);
     schemas::tests(&mut suite);
     openapi::tests(&mut suite);
+    validate::tests(&mut suite);
     embedded::tests(&mut suite);
     endpoints::tests(&mut suite);
     limits::tests(&mut suite);

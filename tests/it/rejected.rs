@@ -36,7 +36,7 @@ pub(crate) fn up(product: &Product) -> (Running, String) {
 
 /// The id under which a refused body was kept.
 #[track_caller]
-fn rejected_id(answer: &Posted) -> Option<Uuid> {
+pub(crate) fn rejected_id(answer: &Posted) -> Option<Uuid> {
     assert_eq!(answer.status, 400, "{}", answer.body);
     answer.json()["rejected_id"].as_str().map(|id| id.parse().unwrap())
 }

@@ -54,6 +54,8 @@ fn an_answer_is_compared_with_the_document() {
     assert!(faults(&good.replace("problem+", ""), &problem("unauthorized")).contains("`application/json` is not documented"));
     assert!(faults(&good.replace("Bearer", "Basic"), "").contains("`www-authenticate`"));
     assert!(faults("401 x", "").contains("`www-authenticate` is missing"));
+    assert_eq!(faults("503 x\r\nretry-after: 30", ""), "");
+    assert!(faults("503 x\r\nretry-after: soon", "").contains("`retry-after`"));
     assert_eq!(faults("418 x", ""), "the status 418 is not documented");
     let receipt = r#"{"lead_id":"01a20568-8e03-7978-80d5-bc936894a57f","endpoint":"a","received_at":"2026-11-22T22:37:39Z",
         "durable":"kafka","test":false}"#;

@@ -53,7 +53,8 @@ impl Document {
         let Some(text) = answer.header(name) else {
             return (header["required"] == true).then(|| format!("the header `{name}` is missing"));
         };
-        let value = if header["schema"]["type"] == "integer" { serde_json::from_str(text).ok()? } else { json!(text) };
+        let number = (header["schema"]["type"] == "integer").then(|| serde_json::from_str(text).ok()).flatten();
+        let value = number.unwrap_or_else(|| json!(text));
         self.fault(&header["schema"], &value).map(|fault| format!("the header `{name}`: {fault}"))
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use jiff::Timestamp;
+use leadline_platform::trace::Span;
 use leadline_proto::keys::PersonHasher;
 use leadline_proto::{AcceptedLead, EndpointName, LeadKind};
 use uuid::Uuid;
@@ -26,7 +27,7 @@ use crate::read::{NoLead, Origin};
 use crate::receipt::Receipt;
 use crate::rejected::Rejects;
 use crate::tls::Presented;
-use crate::{body, idempotency, read};
+use crate::{body, idempotency, read, trace};
 
 /// What every request is handled with.
 pub(crate) struct Intake {
@@ -85,15 +86,30 @@ impl Intake {
 async fn receive(request: &HttpRequest, payload: Payload, intake: &Intake) -> Result<HttpResponse, Problem> {
     let (known, now) = (intake.endpoints.now(), Timestamp::now());
     let admitted = admit::admit(request, &known, intake.config.hide_endpoints, now);
-    let Admitted { name, prepared, token } = admitted.map_err(|problem| intake.count_stranger(request, problem))?;
-    intake.metrics.token_used(&name, token, now);
+    let admitted = admitted.map_err(|problem| intake.count_stranger(request, problem))?;
+    intake.metrics.token_used(&admitted.name, admitted.token, now);
+    let span = trace::request(&intake.keeper.tracer, request, &admitted.name);
+    let answer = take(request, payload, intake, admitted, &span).await;
+    trace::answered(&span, &answer);
+    answer
+}
+
+/// Takes the lead of an admitted request.
+async fn take(
+    request: &HttpRequest,
+    payload: Payload,
+    intake: &Intake,
+    Admitted { name, prepared, .. }: Admitted<'_>,
+    span: &Span,
+) -> Result<HttpResponse, Problem> {
     let key = idempotency::key(request)?;
     let place = intake.place(request, &name, prepared)?;
     let body = body::read(request, payload, intake.config.body_limit, intake.config.body_timeout).await?;
     let lead_id = key.map_or_else(Uuid::now_v7, |key| key.lead_id(&name));
     let origin = Origin { lead_id, endpoint: &name, received_at: Timestamp::now() };
     let lead = read_lead(intake, origin, prepared, &body).await?;
-    let durable = intake.keeper.keep(&lead, place).await?;
+    trace::lead(span, &lead);
+    let durable = intake.keeper.keep(&lead, place, span.context()).await?;
     let test = lead.kind() == LeadKind::Test;
     if test {
         intake.metrics.test_lead.with_label_values(&[name.as_str()]).set(lead.received_at.as_duration().as_secs_f64());

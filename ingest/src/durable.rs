@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use leadline_platform::kafka::{PublishError, Record};
+use leadline_platform::trace::{TraceContext, Tracer};
 use leadline_proto::AcceptedLead;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,8 +17,8 @@ use crate::limits::places::{Place, Places};
 use crate::metrics::IngestMetrics;
 use crate::problem::Problem;
 use crate::publish::{Full, Publisher};
-use crate::read;
 use crate::spool::Spool;
+use crate::{read, trace};
 
 /// Where an accepted lead is safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -52,6 +53,7 @@ pub(crate) struct Keeper {
     pub(crate) places: Places,
     pub(crate) config: Arc<Config>,
     pub(crate) metrics: IngestMetrics,
+    pub(crate) tracer: Tracer,
 }
 
 /// What Kafka said of a record, in time.
@@ -70,20 +72,28 @@ impl Keeper {
         std::iter::once(self.publisher.durability()).chain(spool).collect()
     }
 
-    /// Makes a lead durable and says where. Its place is free again when nothing of it is held any more.
+    /// Makes a lead durable and says where. Its place is free again when nothing of it is held any more. `parent` is the span of its
+    /// request.
     ///
     /// # Errors
     /// When it is too large, or can be kept nowhere now.
-    pub(crate) async fn keep(&self, lead: &AcceptedLead, place: Place) -> Result<Durability, Problem> {
-        let record = read::record(&self.publisher.topic, lead);
+    pub(crate) async fn keep(
+        &self,
+        lead: &AcceptedLead,
+        place: Place,
+        parent: TraceContext,
+    ) -> Result<Durability, Problem> {
+        let mut record = read::record(&self.publisher.topic, lead);
         if record.value.as_ref().map_or(0, Vec::len) > self.config.largest_message() {
             return Err(Problem::TooLarge { limit: self.config.body_limit });
         }
+        let span = trace::publish(&self.tracer, parent, lead, &mut record);
         let (this, key) = (self.clone(), lead.person.clone());
         // On a task of its own: a sender that hangs up does not end it half-way.
         let kept = tokio::spawn(async move {
             let kept = this.keep_record(Arc::new(record), key.as_str()).await;
             drop(place);
+            trace::kept(&span, &kept);
             kept
         });
         kept.await.unwrap_or_else(|_| Err(self.unavailable("the lead could not be handled")))

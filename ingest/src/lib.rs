@@ -32,6 +32,7 @@
 //! | the path of an endpoint | [`route`] |
 //! | what all this looks like from outside | [`openapi`] |
 //! | what is measured | [`mod@metrics`] |
+//! | what spans tell | `trace` |
 
 mod accept;
 mod admit;
@@ -59,6 +60,7 @@ pub mod spool;
 mod spool_watch;
 mod tls;
 mod topic_check;
+mod trace;
 
 pub use durable::Durability;
 pub use publish::Capacity;

@@ -85,7 +85,8 @@ impl Ingest {
             Rejects::new(producer.clone(), topics.name(&Topic::Rejected), config.rejected.per_minute, metrics.clone());
         let publisher = Publisher { producer, capacity, topic, metrics: metrics.clone() };
         let places = Places::new(config.limits.memory);
-        let keeper = Keeper { publisher, spool, places, config: config.clone(), metrics: metrics.clone() };
+        let tracer = process.tracer.clone();
+        let keeper = Keeper { publisher, spool, places, config: config.clone(), metrics: metrics.clone(), tracer };
         let identity = Identity::read(&config.tls)?;
         metrics.show_certificate(identity.as_ref());
         let intake = web::Data::new(Intake {

@@ -13,6 +13,7 @@
 //! | start, stop, exit codes | [`process`], [`lifecycle`], [`exit`] |
 //! | librdkafka settings, producing, topics | [`kafka`] |
 //! | certificates of TLS clients | [`tls`] |
+//! | trace context, export of spans | [`trace`] |
 
 pub mod admin;
 pub mod config;
@@ -25,6 +26,7 @@ pub mod metrics;
 pub mod process;
 pub mod reload;
 pub mod tls;
+pub mod trace;
 
 /// The allocator of every process that links this crate.
 #[global_allocator]

@@ -14,6 +14,7 @@ use crate::config::{ConfigError, Settings, Sources};
 pub use crate::exit::{Exit, Fatal};
 use crate::health::Health;
 use crate::lifecycle::Lifecycle;
+use crate::trace::Tracer;
 
 /// Arguments that every long-running binary takes.
 #[derive(Debug, clap::Args)]
@@ -38,6 +39,8 @@ pub struct Process {
     pub health: Health,
     /// Start and stop.
     pub lifecycle: Lifecycle,
+    /// Spans. Exports none before [`Process::export_spans`].
+    pub tracer: Tracer,
 }
 
 impl Process {
@@ -49,7 +52,17 @@ impl Process {
         let sections = Sections::read(&settings)?;
         let health = Health::default();
         let lifecycle = Lifecycle::new(&health, sections.lifecycle.drain);
-        Ok(Self { settings, sections, registry: registry(), health, lifecycle })
+        Ok(Self { settings, sections, registry: registry(), health, lifecycle, tracer: Tracer::default() })
+    }
+
+    /// Exports spans from now on, when the environment asks for it. To be called inside the runtime, and ended by
+    /// [`Tracer::stop`].
+    ///
+    /// # Errors
+    /// [`Fatal`] when the environment asks for what cannot be done.
+    pub fn export_spans(&mut self) -> Result<(), Fatal> {
+        self.tracer = Tracer::from_environment(&self.registry)?;
+        Ok(())
     }
 }
 
@@ -94,17 +107,20 @@ where
     result
 }
 
-async fn started<B, F>(process: Process, body: B) -> Result<(), Fatal>
+async fn started<B, F>(mut process: Process, body: B) -> Result<(), Fatal>
 where
     B: FnOnce(Process) -> F,
     F: Future<Output = Result<(), Fatal>>,
 {
     process.lifecycle.stop_on_signals().map_err(Fatal::internal)?;
+    process.export_spans()?;
+    let tracer = process.tracer.clone();
     let listen = process.sections.admin.listen;
     let admin = AdminServer::start(listen, process.registry.clone(), process.health.clone())
         .map_err(|error| Fatal::cannot_bind("admin.listen", listen, &error))?;
     tracing::info!(address = %admin.address, "admin port open");
     let result = body(process).await;
+    tracer.stop().await;
     admin.stop().await;
     result
 }

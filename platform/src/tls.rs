@@ -43,6 +43,18 @@ pub fn client(ca: Option<&str>) -> Result<Arc<ClientConfig>, TlsError> {
             }
         }
     }
+    with_roots(roots)
+}
+
+/// A client that trusts nobody, for clients of plain HTTP: they want to have one.
+///
+/// # Errors
+/// [`TlsError`] when the TLS library refuses its own defaults.
+pub fn trusting_nobody() -> Result<Arc<ClientConfig>, TlsError> {
+    with_roots(RootCertStore::empty())
+}
+
+fn with_roots(roots: RootCertStore) -> Result<Arc<ClientConfig>, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))

@@ -9,6 +9,7 @@ pub mod bench;
 pub mod binaries;
 pub mod blocking;
 pub mod certificate;
+pub mod collector;
 pub mod committed;
 pub mod eventually;
 pub mod fixtures;

@@ -23,6 +23,7 @@ mod spool;
 mod support;
 mod tidy;
 mod tls;
+mod traces;
 mod validate;
 
 use std::process::ExitCode;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
     spool::tests(&mut suite);
     lessons::tests(&mut suite);
     readme::tests(&mut suite);
+    traces::tests(&mut suite);
     crash::tests(&mut suite);
     harness::tests(&mut suite);
     suite.run()

@@ -94,6 +94,7 @@ struct Embedded {
 impl Up {
     async fn run(self, mut process: Process) -> Result<Option<Embedded>, Fatal> {
         process.lifecycle.stop_on_signals().map_err(Fatal::internal)?;
+        process.export_spans()?;
         let topics: Topics = process.settings.section("topics")?;
         let sinks = product::sinks(&process.settings)?;
         let embedded = match self.args.kafka {
@@ -129,6 +130,7 @@ impl Up {
         for worker in workers {
             worker.stopped().await;
         }
+        process.tracer.stop().await;
         // The trial is over; its address would mislead other commands.
         let _ = std::fs::remove_file(self.folder.path(running::FILE));
         admin.stop().await;

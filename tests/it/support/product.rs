@@ -47,6 +47,7 @@ pub(crate) struct Product {
     pub(crate) email_sink: String,
     pub(crate) crm_sink: String,
     ingest_port: u16,
+    environment: Vec<(&'static str, String)>,
 }
 
 /// What ingest answered.
@@ -87,10 +88,17 @@ impl Product {
             email_sink: format!("m-{prefix}"),
             crm_sink: format!("c-{prefix}"),
             ingest_port: free_port(),
+            environment: Vec::new(),
             prefix,
         };
         std::fs::write(product.config(), product.toml(bootstrap, sinks, extra)).unwrap();
         product
+    }
+
+    /// What is started from now on has these variables in its environment.
+    pub(crate) fn with_environment(mut self, variables: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        self.environment.extend(variables);
+        self
     }
 
     fn toml(&self, bootstrap: &str, sinks: &Sinks, extra: &str) -> String {
@@ -174,7 +182,7 @@ url = "{crm_url}"
         let mut command = Command::new(program);
         command.current_dir(self.folder()).arg("--config").arg(self.config()).args(args);
         // Most tests post the same lead again and again; those about repeats take this out.
-        command.env(REPEATS, "0s");
+        command.env(REPEATS, "0s").envs(self.environment.iter().map(|(name, value)| (*name, value.as_str())));
         command
     }
 

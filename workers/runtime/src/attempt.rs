@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use leadline_platform::lifecycle::Lifecycle;
+use leadline_platform::trace::Span;
 use leadline_proto::config::Endpoints;
 use leadline_proto::control::Braked;
 use leadline_proto::dead_letter::ErrorKind;
@@ -28,6 +29,7 @@ use crate::recorder::{Recorder, Subject};
 use crate::schedule::{self, InPlace};
 use crate::seen::{Judge, Judged};
 use crate::sink::{Claim, Failure, Sink, SinkDown, Task, Transient, Verdict};
+use crate::trace::{self, Traces};
 
 /// Skipped: its endpoint's routes do not lead to this sink.
 const NOT_ROUTED: Code = Code::of("not_routed");
@@ -79,6 +81,7 @@ pub(crate) struct Attempts<S> {
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) retry: Retry,
     pub(crate) lifecycle: Lifecycle,
+    pub(crate) traces: Arc<Traces>,
     /// Leads that wait for their next try in place: they hold no place among those in flight.
     pub(crate) resting: AtomicUsize,
 }
@@ -86,13 +89,20 @@ pub(crate) struct Attempts<S> {
 impl<S: Sink> Attempts<S> {
     /// Handles one record.
     pub(crate) async fn run(&self, record: &Received) -> Ended {
+        let span = self.traces.handling(record);
+        let ended = self.handle(record, &span).await;
+        trace::stopped(&span, &ended);
+        ended
+    }
+
+    async fn handle(&self, record: &Received, span: &Span) -> Ended {
         let lead = match AcceptedLead::decode(&record.headers, record.value.as_deref().unwrap_or_default()) {
             Ok(lead) => lead,
-            Err(error) => return self.poison(record, poison_code(&error)).await,
+            Err(error) => return self.poison(record, poison_code(&error), span).await,
         };
         let history = History::read(&record.headers);
         let sighting = self.judge.sighting(&lead);
-        let subject = Subject { record, lead: &lead, content: sighting.content };
+        let subject = Subject { record, lead: &lead, content: sighting.content, span };
         match self.judge.judge(record, &sighting, &history).await {
             Judged::Open if !self.routed(&lead) => self.end(subject, &history, Status::Skipped { rule: NOT_ROUTED }).await,
             Judged::Open if self.controls.holds(&lead.endpoint) => self.hold(subject, &history).await,
@@ -100,7 +110,10 @@ impl<S: Sink> Attempts<S> {
                 let claim = Claim::of(record.tenure.clone());
                 self.try_in_place(subject, Task { lead: lead.clone(), history, claim }).await
             }
-            Judged::Settled => Ended::Done,
+            Judged::Settled => {
+                trace::settled(span);
+                Ended::Done
+            }
             Judged::GivenUp(code) => self.end(subject, &history, Status::DeadLettered { code }).await,
             // It is not noted as one that can be repeated: that would lengthen the window for ever.
             Judged::Repeat => self.end(Subject { content: None, ..subject }, &history, Status::Skipped { rule: REPEAT }).await,
@@ -148,7 +161,7 @@ impl<S: Sink> Attempts<S> {
     }
 
     /// A record that cannot be read.
-    async fn poison(&self, record: &Received, code: Code) -> Ended {
+    async fn poison(&self, record: &Received, code: Code, span: &Span) -> Ended {
         if !record.tenure.holds().await {
             return Ended::NotStarted;
         }
@@ -157,7 +170,7 @@ impl<S: Sink> Attempts<S> {
         {
             return Ended::Braked { braked, recorded: false };
         }
-        self.recorder.poison(record, code).await;
+        self.recorder.poison(record, code, span).await;
         Ended::Done
     }
 
@@ -171,7 +184,7 @@ impl<S: Sink> Attempts<S> {
                 return Ended::NotStarted;
             }
             let started = *started.get_or_insert_with(Instant::now);
-            let failure = match self.caller.call(&task, place).await {
+            let failure = match self.caller.call(&task, place, subject.span).await {
                 Called::TooFast => {
                     self.rest(TOO_FAST.mul_f64(rand::random())).await;
                     continue;

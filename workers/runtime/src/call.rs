@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
+use leadline_platform::trace::Span;
 use leadline_proto::Code;
 
 use crate::breaker::Silence;
@@ -13,6 +14,7 @@ use crate::gate::Place;
 use crate::limit::Throttled;
 use crate::metrics::RuntimeMetrics;
 use crate::sink::{DownReason, Failure, Sink, SinkDown, Task, Transient, Verdict};
+use crate::trace::{self, Traces};
 
 /// Calls a sink.
 pub(crate) struct Caller<S> {
@@ -21,6 +23,7 @@ pub(crate) struct Caller<S> {
     pub(crate) deadline: Duration,
     pub(crate) silence: Silence,
     pub(crate) metrics: Arc<RuntimeMetrics>,
+    pub(crate) traces: Arc<Traces>,
 }
 
 /// What came of a call.
@@ -35,7 +38,8 @@ pub(crate) enum Called {
 
 impl<S: Sink> Caller<S> {
     /// Has the sink handle one lead, and says how the call went to those who watch.
-    pub(crate) async fn call(&self, task: &Task, place: Place<'_>) -> Called {
+    pub(crate) async fn call(&self, task: &Task, place: Place<'_>, handling: &Span) -> Called {
+        let span = self.traces.call(handling);
         let started = Instant::now();
         let call = AssertUnwindSafe(self.sink.handle(std::slice::from_ref(task))).catch_unwind();
         // Where nothing tells how far the handler was, the lead may have been delivered.
@@ -49,6 +53,8 @@ impl<S: Sink> Caller<S> {
             Err(_elapsed) => (ambiguous(Code::of("timeout"), task, true), "timeout"),
         };
         let took = started.elapsed();
+        trace::called(&span, result, &verdict);
+        drop(span);
         self.metrics.calls.with_label_values(&[result]).observe(took.as_secs_f64());
         self.judge(verdict, task, took, &place)
     }

@@ -26,6 +26,7 @@
 //! | holds, brakes and releases that operators set | `controls` |
 //! | what is written down | `recorder` |
 //! | rebalances, polling, committing | `consumer` |
+//! | what spans tell | `trace` |
 //! | what these tell each other | `event` |
 
 mod attempt;
@@ -58,6 +59,7 @@ mod state;
 mod stops;
 mod tenure;
 mod topic_check;
+mod trace;
 mod unacked;
 mod waiting;
 mod window;

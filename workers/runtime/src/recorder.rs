@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use leadline_platform::kafka::{Producer, PublishError, Record};
+use leadline_platform::trace::Span;
 use leadline_proto::config::Topics;
 use leadline_proto::control::Change;
 use leadline_proto::dead_letter::{DeadLetter, ErrorKind, Origin};
-use leadline_proto::headers::{CE_ID, CONTENT};
+use leadline_proto::headers::{CE_ID, CONTENT, TRACEPARENT};
 use leadline_proto::keys::ContentHash;
 use leadline_proto::retry::{History, Wait};
 use leadline_proto::topics::Topic;
@@ -18,6 +19,7 @@ use crate::floor::{Floors, Trail};
 use crate::memory::Known;
 use crate::metrics::RuntimeMetrics;
 use crate::record::{Received, Source};
+use crate::trace;
 use crate::unacked::Unacked;
 
 /// The consumer group of a sink.
@@ -32,6 +34,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) lead: &'a AcceptedLead,
     /// Set when it can have repeats.
     pub(crate) content: Option<ContentHash>,
+    /// Its handling.
+    pub(crate) span: &'a Span,
 }
 
 /// Writes the records of one sink.
@@ -49,7 +53,7 @@ pub(crate) struct Recorder {
 impl Recorder {
     /// Records how a lead ended.
     pub(crate) async fn outcome(&self, subject: Subject<'_>, history: &History, status: Status) {
-        let Subject { record, lead, content } = subject;
+        let Subject { record, lead, content, span } = subject;
         let at = Timestamp::now();
         let outcome = Outcome {
             lead_id: lead.lead_id,
@@ -63,14 +67,17 @@ impl Recorder {
             reason: None,
             status,
         };
-        self.write_outcome(record, &outcome, content).await;
+        self.write_outcome(record, &outcome, content, span).await;
         let seconds = at.duration_since(lead.received_at).as_secs_f64().max(0.0);
         self.metrics.latency.with_label_values(&[outcome.status.as_str()]).observe(seconds);
     }
 
-    async fn write_outcome(&self, record: &Received, outcome: &Outcome, content: Option<ContentHash>) {
+    async fn write_outcome(&self, record: &Received, outcome: &Outcome, content: Option<ContentHash>, span: &Span) {
         let mut headers = outcome.headers();
         set_content(&mut headers, content);
+        // An outcome names the handling it comes from. What stands for the lead itself keeps the context it came with.
+        headers.set(TRACEPARENT, span.context().to_string());
+        trace::ended(span, &outcome.status);
         self.publish(record, Trail::Outcomes, headers, Some(outcome.encode())).await;
         self.metrics.outcomes.with_label_values(&[outcome.status.as_str()]).inc();
         tracing::debug!(lead_id = %outcome.lead_id, sink = %self.sink, status = outcome.status.as_str(), "recorded");
@@ -84,6 +91,7 @@ impl Recorder {
         history.write(wait, &mut headers);
         set_content(&mut headers, subject.content);
         self.publish(record, Trail::Retry, headers, record.value.clone()).await;
+        trace::waits(subject.span, wait);
         self.metrics.retries.with_label_values(&[wait.class.as_str()]).inc();
         tracing::info!(
             lead_id = record.headers.text(CE_ID),
@@ -99,12 +107,14 @@ impl Recorder {
     }
 
     /// Puts a record that cannot be read into the dead letters. It gets an outcome when at least its id is known.
-    pub(crate) async fn poison(&self, record: &Received, code: Code) {
+    pub(crate) async fn poison(&self, record: &Received, code: Code, span: &Span) {
         let history = History::read(&record.headers);
         if record.known == Known::Open {
             self.write_dead_letter(record, &history, ErrorKind::Poison, &code, None).await;
         }
-        let Some(lead_id) = AcceptedLead::claimed_id(&record.headers) else { return };
+        let Some(lead_id) = AcceptedLead::claimed_id(&record.headers) else {
+            return trace::ended(span, &Status::DeadLettered { code });
+        };
         let outcome = Outcome {
             lead_id,
             sink: self.sink.clone(),
@@ -117,7 +127,7 @@ impl Recorder {
             reason: None,
             status: Status::DeadLettered { code },
         };
-        self.write_outcome(record, &outcome, None).await;
+        self.write_outcome(record, &outcome, None, span).await;
     }
 
     async fn write_dead_letter(

@@ -161,7 +161,7 @@ impl Judge {
 
     /// Notes what stands for a lead now.
     pub(crate) fn note(&self, subject: Subject<'_>, standing: Standing) {
-        let Subject { record, lead, content } = subject;
+        let Subject { record, lead, content, .. } = subject;
         let sighting = Sighting { lead_id: lead.lead_id, content, received_at: lead.received_at };
         record.tenure.recent().note(&sighting, standing);
     }

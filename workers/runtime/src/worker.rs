@@ -38,6 +38,7 @@ use crate::sink::{Kind, Setup, Sink};
 use crate::state::{State, Windows};
 use crate::stops::{Conditions, Stops};
 use crate::topic_check;
+use crate::trace::Traces;
 use crate::window::Window;
 
 /// A consumer thread that does not turn for this long is not live. Handing partitions over may take `lifecycle.drain`.
@@ -260,9 +261,16 @@ impl Parts<'_> {
     ) -> Attempts<S> {
         let deadline = self.config.call + self.config.confirm + CALL_GRACE;
         let most = self.config.concurrency.min(sink.capacity());
+        let traces = Arc::new(Traces::new(self.process.tracer.clone(), self.name.clone(), &self.topics));
         Attempts {
             gate: Gate::new(most, self.process.lifecycle.clone()),
-            caller: Caller { sink, deadline, silence: Silence::default(), metrics: self.metrics.clone() },
+            caller: Caller {
+                sink,
+                deadline,
+                silence: Silence::default(),
+                metrics: self.metrics.clone(),
+                traces: traces.clone(),
+            },
             brake: Brake::new(self.config.brake),
             controls: self.controls.clone(),
             judge: Judge::new(recall, self.repeats()),
@@ -277,6 +285,7 @@ impl Parts<'_> {
             endpoints,
             retry: self.config.retry.clone(),
             lifecycle: self.process.lifecycle.clone(),
+            traces,
             resting: AtomicUsize::new(0),
         }
     }

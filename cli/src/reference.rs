@@ -13,6 +13,7 @@ use leadline_ingest::metrics::IngestMetrics;
 use leadline_ingest::openapi;
 use leadline_platform::metrics::MetricInfo;
 use leadline_platform::reload::metrics::ReloadMetrics;
+use leadline_platform::trace::metrics::TraceMetrics;
 use leadline_runtime::metrics::RuntimeMetrics;
 
 use crate::{args, product};
@@ -22,9 +23,10 @@ const MADE: &str = "<!-- Made from the code by `cargo run -p leadline --example 
 /// Width of help texts, whatever the terminal.
 const WIDTH: usize = 100;
 /// Metrics by the process that has them, in the order of a lead's way.
-const METRICS: [(&str, &str, &[MetricInfo]); 5] = [
+const METRICS: [(&str, &str, &[MetricInfo]); 6] = [
     ("Ingest", "In `leadline-ingest`.", IngestMetrics::CATALOGUE),
     ("Configuration", "In each process that follows its configuration: `leadline-ingest`.", ReloadMetrics::CATALOGUE),
+    ("Tracing", "In each process that exports spans.", TraceMetrics::CATALOGUE),
     ("Every worker", "In each worker, with the label `sink` beside those of the table.", RuntimeMetrics::CATALOGUE),
     ("E-mail worker", "In `leadline-email`, with the label `sink` beside those of the table.", EmailMetrics::CATALOGUE),
     ("CRM worker", "In `leadline-crm`, with the label `sink` beside those of the table.", CrmMetrics::CATALOGUE),

@@ -1,7 +1,6 @@
 //! A collector of spans, as a test sees it: takes OTLP over HTTP and keeps it, or fails as collectors do.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
@@ -108,14 +107,18 @@ impl Collector {
         locked(&self.taken).heads.clone()
     }
 
-    /// Everything that came, as one text to search in.
+    /// Everything that came, as one text to search in: a line for each request, process and span.
     pub fn text(&self) -> String {
         let taken = locked(&self.taken);
-        let mut text = taken.heads.join("\n");
-        for export in &taken.exports {
-            let _ = write!(text, "\n{export:#?}");
+        let mut lines = taken.heads.clone();
+        for resource in taken.exports.iter().flat_map(|export| &export.resource_spans) {
+            lines.push(format!("{:?} {}", resource.resource, resource.schema_url));
+            for scope in &resource.scope_spans {
+                lines.push(format!("{:?} {}", scope.scope, scope.schema_url));
+                lines.extend(scope.spans.iter().map(|span| format!("{span:?}")));
+            }
         }
-        text
+        lines.join("\n")
     }
 }
 

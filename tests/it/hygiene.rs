@@ -1,5 +1,5 @@
-//! No personal data and no secret leaves by a side door: logs, metrics, Kafka keys and headers, outcomes, and answers are searched
-//! for everything that the sample leads, the configuration and the requests hold.
+//! No personal data and no secret leaves by a side door: logs, metrics, spans, Kafka keys and headers, outcomes, and answers are
+//! searched for everything that the sample leads, the configuration and the requests hold.
 //!
 //! What is searched for and how: `search`.
 
@@ -9,6 +9,7 @@ use std::fs;
 
 use leadline_tests::binaries::Binaries;
 use leadline_tests::certificate;
+use leadline_tests::collector::{Collector, Manner};
 use leadline_tests::fixtures::lead_names;
 use leadline_tests::kafka::{Record, produce_at, records_at};
 use leadline_tests::smtp::{Options, Security, SmtpServer, address};
@@ -18,10 +19,13 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::support::{PATIENCE, Posted, Product, Running, Sinks, outcomes_at, post};
+use crate::traces::exporting;
 
 const PASSWORD: &str = "the-mail-servers-password";
 const GUESS: &str = "a-guessed-token";
 const JSON: (&str, &str) = ("content-type", "application/json");
+/// Free text of the sender that comes with a trace.
+const STATE: (&str, &str) = ("tracestate", "vendor=a-guessed-token");
 
 pub(crate) fn tests(suite: &mut Suite) {
     suite.test("hygiene::the_search_finds_a_value_in_each_form", [], |_| search::finds_each_form());
@@ -33,17 +37,18 @@ pub(crate) fn tests(suite: &mut Suite) {
 struct Run<'a> {
     product: &'a Product,
     kafka: String,
+    collector: &'a Collector,
     values: Values,
     answers: Vec<Posted>,
 }
 
 impl<'a> Run<'a> {
-    fn new(product: &'a Product, kafka: &str) -> Self {
+    fn new(product: &'a Product, kafka: &str, collector: &'a Collector) -> Self {
         let prefix = &product.prefix;
         let contacts = ["sales", "partner"].map(|name| format!("{name}@{prefix}.example"));
         let secrets = [product.token.clone(), "a secret of the tests".to_owned(), PASSWORD.to_owned(), GUESS.to_owned()];
         let values = Values::of(secrets.into_iter().chain(contacts));
-        Self { product, kafka: kafka.to_owned(), values, answers: Vec::new() }
+        Self { product, kafka: kafka.to_owned(), collector, values, answers: Vec::new() }
     }
 
     fn post_all_samples(&mut self, url: &str) {
@@ -54,7 +59,7 @@ impl<'a> Run<'a> {
 
     fn post_sample(&mut self, name: &str, url: &str) {
         let body = self.values.sample(name);
-        let answer = post(url, body, &[JSON]);
+        let answer = post(url, body, &[JSON, STATE]);
         assert_eq!(answer.status, 202, "{name}: {}", answer.body);
         self.answers.push(answer);
     }
@@ -91,6 +96,20 @@ impl<'a> Run<'a> {
         });
     }
 
+    /// Waits until the collector has been told of each accepted lead by both sinks.
+    fn wait_for_spans(&self) {
+        let accepted = self.answers.iter().filter(|answer| answer.status == 202);
+        let ids: Vec<String> = accepted.map(|answer| answer.lead_id().to_string()).collect();
+        eventually("each handling is exported", PATIENCE, || {
+            let spans = self.collector.spans();
+            let told = |id: &String, sink: &str| {
+                spans.iter().any(|span| span.get("leadline.lead_id") == id && span.get("leadline.sink") == sink)
+            };
+            let both = |id: &String| told(id, &self.product.email_sink) && told(id, &self.product.crm_sink);
+            ids.iter().all(both).then_some(())
+        });
+    }
+
     /// Puts a record into `leads` that no worker can read, with a lead in its value, and waits for the dead letters.
     fn poison(&self) {
         let good = self.records("leads").swap_remove(0);
@@ -107,7 +126,9 @@ impl<'a> Run<'a> {
 
     /// Fails when anything is found in what the run has left behind.
     fn assert_clean(&self, processes: &[&Running]) {
+        self.wait_for_spans();
         let mut traces = self.topics();
+        traces.push(trace("spans", self.collector.text()));
         traces.extend(processes.iter().map(|running| trace("metrics", running.metrics())));
         traces.extend(processes.iter().map(|running| trace("output", running.process.output())));
         traces.extend(self.log_files());
@@ -124,7 +145,7 @@ impl<'a> Run<'a> {
     /// An id, which may stand anywhere, is found wherever it does: these are the traces of this run.
     fn assert_right_place(&self, traces: &[Trace]) {
         let found = Values::of([self.answers[0].lead_id().to_string()]).found_in(traces);
-        for place in ["leads", "outcomes", "output", "answer", ".log"] {
+        for place in ["leads", "outcomes", "output", "answer", ".log", "spans"] {
             assert!(
                 found.iter().any(|hit| hit.split(": ").any(|part| part.ends_with(place))),
                 "no lead id in {place}: {found:?}"
@@ -159,11 +180,12 @@ fn trace(place: &str, text: String) -> Trace {
 
 fn embedded(stack: &Stack) {
     let sinks = Sinks { email: "transport = \"file\"\nfile.directory = \"outbox\"".to_owned(), crm_url: None };
-    let product = Product::new(stack, "hygiene", "127.0.0.1:1", &sinks, "");
+    let collector = Collector::start(Manner::Takes);
+    let product = Product::new(stack, "hygiene", "127.0.0.1:1", &sinks, "").with_environment(exporting(&collector));
     let mut up = product.spawn("up", &Binaries::built().leadline(), &["up", "--json", "--data", "data"]);
     let line = up.process.wait_for_line("{\"url\"", PATIENCE);
     let running: Value = serde_json::from_str(&line).unwrap();
-    let mut run = Run::new(&product, running["kafka"].as_str().unwrap());
+    let mut run = Run::new(&product, running["kafka"].as_str().unwrap(), &collector);
     run.post_all_samples(&product.url());
     run.post_refused();
     run.wait_for_outcomes();
@@ -182,14 +204,16 @@ fn separate_processes(stack: &Stack) {
         smtp.port()
     );
     let retry = "[worker.retry]\nin_place = \"30s\"\nin_place_tries = 2\nschedule = [\"1s\"]\n";
+    let collector = Collector::start(Manner::Takes);
     let product = Product::new(stack, "hygiene", stack.kafka().bootstrap(), &Sinks { email, crm_url: None }, retry);
+    let product = product.with_environment(exporting(&collector));
     let deferred = address::at_first(2, &address::refused(451, "deferred@contoso.example"));
     let refused = address::refused(550, "refused@contoso.example");
     product.add_endpoint("deferred", &format!("contacts = \"{deferred}\""));
     product.add_endpoint("refused", &format!("contacts = \"{refused}\""));
     product.create_topics();
     let (ingest, mail, crm) = (product.start_ingest(), product.start_email(), product.start_crm());
-    let mut run = Run::new(&product, stack.kafka().bootstrap());
+    let mut run = Run::new(&product, stack.kafka().bootstrap(), &collector);
     run.values.add(&deferred);
     run.values.add(&refused);
     run.post_all_samples(&product.url());

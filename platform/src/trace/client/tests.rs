@@ -40,7 +40,7 @@ async fn ask(url: &str, timeout: Duration) -> Result<Response<Bytes>, HttpError>
     let (done, answer) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         assert!(Handle::try_current().is_err());
-        done.send(futures::executor::block_on(client.send_bytes(request)))
+        assert!(done.send(futures::executor::block_on(client.send_bytes(request))).is_ok(), "the test waits for it");
     });
     answer.await.unwrap()
 }

@@ -17,7 +17,8 @@ pub const CE_TIME: &str = "ce_time";
 pub const CE_DATASCHEMA: &str = "ce_dataschema";
 /// Media type of the value.
 pub const CONTENT_TYPE: &str = "content-type";
-/// W3C trace context.
+/// W3C trace context: of a lead that of the span that published it, of an outcome that of the handling it comes from. Also a header
+/// of the request.
 pub const TRACEPARENT: &str = "traceparent";
 
 /// Tries made so far, decimal.

@@ -2,7 +2,14 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio_rustls::TlsAcceptor;
 
 use super::super::variables::Sampler;
 use super::*;
@@ -31,12 +38,43 @@ fn collector(answer: impl Into<Vec<u8>>) -> String {
     url
 }
 
-/// Sends as the SDK does: from a thread that has no runtime.
-async fn ask(url: &str, timeout: Duration) -> Result<Response<Bytes>, HttpError> {
+/// A collector that speaks TLS and has this certificate (PEM).
+async fn encrypted() -> (String, String) {
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+    let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let acceptor = TlsAcceptor::from(Arc::new(builder.with_single_cert(vec![certified.cert.der().clone()], key).unwrap()));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}/v1/traces", listener.local_addr().unwrap().port());
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            // Who does not trust it breaks off.
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let mut request = Vec::new();
+            while !request.ends_with(b"spans") {
+                stream.read_buf(&mut request).await.unwrap();
+            }
+            stream.write_all(ANSWER.as_bytes()).await.unwrap();
+        }
+    });
+    (url, certified.cert.pem())
+}
+
+fn export(url: &str, timeout: Duration) -> Export {
     let sampler = Sampler { by_parent: true, share: 1.0 };
-    let export = Export { endpoint: url.parse().unwrap(), timeout, authorities: None, sampler, service: None };
-    let client = Client::new(&export).unwrap();
-    let request = Request::post(url).body(Bytes::from_static(b"spans")).unwrap();
+    Export { endpoint: url.parse().unwrap(), timeout, authorities: None, sampler, service: None }
+}
+
+async fn ask(url: &str, timeout: Duration) -> Result<Response<Bytes>, HttpError> {
+    ask_as(&export(url, timeout)).await
+}
+
+/// Sends as the SDK does: from a thread that has no runtime.
+async fn ask_as(export: &Export) -> Result<Response<Bytes>, HttpError> {
+    let client = Client::new(export).unwrap();
+    let request = Request::post(export.endpoint.as_str()).body(Bytes::from_static(b"spans")).unwrap();
     let (done, answer) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         assert!(Handle::try_current().is_err());
@@ -80,13 +118,22 @@ async fn an_endless_answer_is_cut_off() {
 }
 
 #[tokio::test]
-async fn authorities_that_cannot_be_read_are_refused_by_their_variable() {
-    let url = "https://collector/v1/traces";
-    let sampler = Sampler { by_parent: true, share: 1.0 };
-    let authorities = Some(("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/such/file".into()));
-    let export =
-        Export { endpoint: url.parse().unwrap(), timeout: Duration::from_secs(1), authorities, sampler, service: None };
-    let refused = Client::new(&export).unwrap_err();
-    assert!(refused.to_string().starts_with("`OTEL_EXPORTER_OTLP_CERTIFICATE`: "), "{refused}");
-    assert_eq!(refused.exit, crate::exit::Exit::Usage);
+async fn a_collector_is_trusted_by_the_named_authorities_only() {
+    const NAME: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
+    let (url, certificate) = encrypted().await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), certificate).unwrap();
+    let trusting = |file: &Path| Export { authorities: Some((NAME, file.into())), ..export(&url, Duration::from_secs(30)) };
+    assert_eq!(ask_as(&trusting(file.path())).await.unwrap().status().as_u16(), 503);
+    let (_, other) = encrypted().await;
+    std::fs::write(file.path(), other).unwrap();
+    let error = ask_as(&trusting(file.path())).await.unwrap_err();
+    assert!(format!("{error:?}").contains("InvalidCertificate"), "{error:?}");
+
+    std::fs::write(file.path(), "no certificate").unwrap();
+    for file in [file.path(), Path::new("/no/such/file")] {
+        let refused = Client::new(&trusting(file)).unwrap_err();
+        assert!(refused.to_string().starts_with(&format!("`{NAME}`: ")), "{refused}");
+        assert_eq!(refused.exit, crate::exit::Exit::Usage);
+    }
 }

@@ -91,30 +91,74 @@ pub(crate) fn settled(span: &Span) {
     span.set(OUTCOME, || "settled");
 }
 
-/// Says why a handling ended without a record. Where there is one, it was told when it was written.
+/// Says why a handling ended without a record.
 pub(crate) fn stopped(span: &Span, ended: &Ended) {
-    match ended {
-        Ended::Done => {}
-        Ended::NotStarted => span.set(OUTCOME, || "not_started"),
-        Ended::SinkDown { down, recorded } => unfinished(span, "sink_down", &down.code, *recorded),
-        Ended::Braked { braked, recorded } => unfinished(span, "braked", &braked.code, *recorded),
+    let (outcome, failure) = unfinished(ended);
+    if let Some(outcome) = outcome {
+        span.set(OUTCOME, || outcome);
+    }
+    if let Some(code) = failure {
+        span.fail(code.as_str());
     }
 }
 
-fn unfinished(span: &Span, why: &'static str, code: &Code, recorded: bool) {
-    if !recorded {
-        span.set(OUTCOME, || why);
+/// How a handling ended, unless there is a record, with which that was told; and what failed.
+fn unfinished(ended: &Ended) -> (Option<&'static str>, Option<&Code>) {
+    let unless = |recorded: bool, outcome| (!recorded).then_some(outcome);
+    match ended {
+        Ended::Done => (None, None),
+        Ended::NotStarted => (Some("not_started"), None),
+        Ended::SinkDown { down, recorded } => (unless(*recorded, "sink_down"), Some(&down.code)),
+        Ended::Braked { braked, recorded } => (unless(*recorded, "braked"), Some(&braked.code)),
     }
-    span.fail(code.as_str());
 }
 
 /// Says what the sink answered; `result` is the word for it.
 pub(crate) fn called(span: &Span, result: &'static str, verdict: &Verdict) {
     span.set(VERDICT, || result);
+    if let Some(code) = failure(verdict) {
+        span.fail(code.as_str());
+    }
+}
+
+fn failure(verdict: &Verdict) -> Option<&Code> {
     match verdict {
-        Verdict::Failed(Failure::Permanent(failure)) => span.fail(failure.code.as_str()),
-        Verdict::Failed(Failure::Transient(failure)) => span.fail(failure.code.as_str()),
-        Verdict::Failed(Failure::SinkDown(down)) => span.fail(down.code.as_str()),
-        Verdict::Failed(Failure::Forfeited) | Verdict::Delivered { .. } | Verdict::Skipped(_) | Verdict::Later { .. } => {}
+        Verdict::Failed(Failure::Permanent(failure)) => Some(&failure.code),
+        Verdict::Failed(Failure::Transient(failure)) => Some(&failure.code),
+        Verdict::Failed(Failure::SinkDown(down)) => Some(&down.code),
+        Verdict::Failed(Failure::Forfeited) | Verdict::Delivered { .. } | Verdict::Skipped(_) | Verdict::Later { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::{DownReason, Permanent, SinkDown, Transient};
+
+    const CODE: Code = Code::of("code");
+
+    fn down() -> SinkDown {
+        SinkDown::of(DownReason::Unreachable, CODE)
+    }
+
+    #[test]
+    fn an_outcome_is_told_once_with_its_record_or_without_one() {
+        let ended = |recorded| Ended::SinkDown { down: down(), recorded };
+        assert_eq!(unfinished(&ended(false)), (Some("sink_down"), Some(&CODE)));
+        assert_eq!(unfinished(&ended(true)), (None, Some(&CODE)), "the retry record has told that it waits");
+        assert_eq!(unfinished(&Ended::NotStarted), (Some("not_started"), None));
+        assert_eq!(unfinished(&Ended::Done), (None, None));
+    }
+
+    #[test]
+    fn what_failed_is_told_by_its_code() {
+        let failures =
+            [Failure::Permanent(Permanent::of(CODE)), Failure::Transient(Transient::of(CODE)), Failure::SinkDown(down())];
+        for verdict in failures.map(Verdict::Failed) {
+            assert_eq!(failure(&verdict), Some(&CODE), "{verdict:?}");
+        }
+        for verdict in [Verdict::Delivered { reference: None }, Verdict::Skipped(CODE), Verdict::Failed(Failure::Forfeited)] {
+            assert_eq!(failure(&verdict), None, "{verdict:?}");
+        }
     }
 }

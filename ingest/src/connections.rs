@@ -51,6 +51,9 @@ struct Open {
 struct State {
     /// When it last brought a lead, in milliseconds since the start; 0 is never.
     lead_ms: AtomicU64,
+    /// When a request over HTTP/2 was last answered on it, likewise.
+    answered_ms: AtomicU64,
+    /// Requests over HTTP/2 that are open.
     streams: AtomicUsize,
 }
 
@@ -61,8 +64,11 @@ pub(crate) struct Connection {
     state: Arc<State>,
 }
 
-/// A request that is open on a connection.
-pub(crate) struct Stream(Arc<State>);
+/// A request that is open on a connection of HTTP/2.
+pub(crate) struct Stream {
+    all: Connections,
+    state: Arc<State>,
+}
 
 impl Connections {
     pub(crate) fn new(most: usize) -> Self {
@@ -117,12 +123,36 @@ impl Connections {
         closed.filter(|open| open.socket.shutdown(Shutdown::Both).is_ok()).count()
     }
 
-    /// When it last brought a lead, or was opened.
+    /// At a stop: closes connections on which nothing is open, until there are none. The server itself does so for HTTP/1.1 only,
+    /// and would wait for clients of HTTP/2 as long as they like.
+    pub(crate) async fn close_idle(self) {
+        while self.count() > 0 {
+            tokio::time::sleep(LOOK).await;
+            self.close_idle_at(Instant::now());
+        }
+    }
+
+    fn close_idle_at(&self, now: Instant) {
+        let open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+        // An answer may still be on its way for a moment.
+        let quiet = |open: &&Open| now.saturating_duration_since(self.last_sign(open)) >= QUIET;
+        for open in open.values().filter(quiet).filter(|open| open.state.is_idle()) {
+            // An error says that it is closed already.
+            let _ = open.socket.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// When it last brought a lead or was answered, or else was opened.
     fn last_sign(&self, open: &Open) -> Instant {
-        match open.state.lead_ms.load(Ordering::Relaxed) {
+        match open.state.lead_ms.load(Ordering::Relaxed).max(open.state.answered_ms.load(Ordering::Relaxed)) {
             0 => open.since,
             milliseconds => self.0.started + Duration::from_millis(milliseconds),
         }
+    }
+
+    /// Milliseconds since the start; never 0.
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
     }
 }
 
@@ -130,22 +160,27 @@ impl State {
     fn has_brought_a_lead(&self) -> bool {
         self.lead_ms.load(Ordering::Relaxed) > 0
     }
+
+    /// No request is open, as far as one can tell: over HTTP/1.1 one that brings a lead may be.
+    fn is_idle(&self) -> bool {
+        let speaks_http_2 = self.answered_ms.load(Ordering::Relaxed) > 0;
+        self.streams.load(Ordering::Relaxed) == 0 && (speaks_http_2 || !self.has_brought_a_lead())
+    }
 }
 
 impl Connection {
     /// Notes that it has brought a lead of somebody who may post.
     pub(crate) fn brought_a_lead(&self) {
-        let since = self.all.0.started.elapsed().as_millis();
-        self.state.lead_ms.store(u64::try_from(since).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
+        self.state.lead_ms.store(self.all.now_ms(), Ordering::Relaxed);
     }
 
-    /// Counts a request as open until the guard is dropped. One too many closes the connection: its client waits for no answer.
+    /// Counts a request over HTTP/2 as open until the guard is dropped. One too many closes the connection: its client waits for no answer.
     pub(crate) fn request(&self) -> Stream {
         if self.state.streams.fetch_add(1, Ordering::Relaxed) >= MOST_STREAMS {
             tracing::warn!(most = MOST_STREAMS, "a connection with too many open requests was closed");
             self.close();
         }
-        Stream(self.state.clone())
+        Stream { all: self.all.clone(), state: self.state.clone() }
     }
 
     fn close(&self) {
@@ -165,7 +200,8 @@ impl Drop for Connection {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.0.streams.fetch_sub(1, Ordering::Relaxed);
+        self.state.answered_ms.store(self.all.now_ms(), Ordering::Relaxed);
+        self.state.streams.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -223,6 +259,36 @@ mod tests {
         assert!(!is_closed(&mut all[0].1));
         all.pop();
         assert_eq!(connections.count(), 5);
+    }
+
+    #[test]
+    fn a_stop_closes_what_is_idle_and_nothing_else() {
+        let (connections, listener) = (Connections::new(8), TcpListener::bind("127.0.0.1:0").unwrap());
+        let mut all: Vec<_> = (0..4).map(|_| connect(&connections, &listener)).collect();
+        let open = all[0].0.request();
+        drop(all[1].0.request());
+        all[2].0.brought_a_lead();
+        connections.close_idle_at(Instant::now());
+        assert!(all.iter_mut().all(|(_, client)| !is_closed(client)), "an answer may be on its way");
+        connections.close_idle_at(Instant::now() + 2 * QUIET);
+        let closed: Vec<_> = all.iter_mut().map(|(_, client)| is_closed(client)).collect();
+        assert_eq!(closed, [false, true, false, true], "open; answered; HTTP/1.1 with a lead; a stranger");
+        drop(open);
+        connections.close_idle_at(Instant::now() + 2 * QUIET);
+        assert!(is_closed(&mut all[0].1));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_nobody_reads_does_not_hold_a_connection_for_ever() {
+        let listener = net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let (connections, mut data) = (Connections::new(8), Extensions::new());
+        connections.opened(&stream, &mut data);
+        assert_eq!(SockRef::from(&stream).tcp_user_timeout().unwrap(), Some(UNREAD));
+        assert_eq!(connections.count(), 1);
+        drop(data);
+        assert_eq!(connections.count(), 0);
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::dev::ServerHandle;
 use actix_web::web;
 use leadline_platform::health::Condition;
 use leadline_platform::kafka::{DeliveryObserver, Producer, settings};
+use leadline_platform::lifecycle::Lifecycle;
 use leadline_platform::metrics::NO_LABELS;
 use leadline_platform::metrics::kinds::Gauge;
 use leadline_platform::process::{Fatal, Process};
@@ -41,6 +42,8 @@ const KAFKA_CHECK: Duration = Duration::from_secs(2);
 const LOAD_CHECK: Duration = Duration::from_secs(1);
 /// Longest wait for the last acknowledgements at a stop.
 const FLUSH_LIMIT: Duration = Duration::from_secs(10);
+/// How long the spool is tried at a stop while Kafka is away.
+const AWAY_LIMIT: Duration = Duration::from_secs(5);
 
 /// A running ingest.
 pub struct Ingest {
@@ -142,10 +145,24 @@ impl Drain {
     async fn finish(self) {
         self.last.cancel();
         // What it does not publish now is published at the next start.
-        let _ = tokio::time::timeout(self.limit, self.task).await;
+        tokio::select! {
+            _ = tokio::time::timeout(self.limit, self.task) => {}
+            () = stays_away(&self.spool) => {}
+        }
         let entries = self.spool.figures().entries;
         if entries > 0 {
             tracing::warn!(entries, "leads stay in the spool until the next start, or `leadline spool drain`");
+        }
+    }
+}
+
+/// Completes when Kafka has been away for too long to be waited for.
+async fn stays_away(spool: &Spool) {
+    let mut since = Instant::now();
+    while since.elapsed() < AWAY_LIMIT {
+        tokio::time::sleep(AWAY_LIMIT / 50).await;
+        if !spool.is_kafka_away() {
+            since = Instant::now();
         }
     }
 }
@@ -178,15 +195,15 @@ fn serve(process: &Process, intake: web::Data<Intake>, durable: Condition) -> Re
     // Not ready before it can be reached.
     tokio::spawn(watch_kafka(watched.clone(), durable));
     tokio::spawn(watch_load(watched, connections.clone()));
-    tokio::spawn(connections.make_room());
-    tokio::spawn(stop_with(process.lifecycle.clone(), server.handle()));
+    tokio::spawn(connections.clone().make_room());
+    tokio::spawn(stop_with(process.lifecycle.clone(), server.handle(), connections));
     tracing::info!(%address, "ingest open");
     Ok(Ingest { address, producer, ended: tokio::spawn(server), drain })
 }
 
-async fn stop_with(lifecycle: leadline_platform::lifecycle::Lifecycle, server: ServerHandle) {
+async fn stop_with(lifecycle: Lifecycle, server: ServerHandle, connections: Connections) {
     lifecycle.stopping().await;
-    server.stop(true).await;
+    tokio::join!(server.stop(true), connections.close_idle());
 }
 
 /// Keeps the readiness and the figures of the producer up to date.

@@ -28,7 +28,19 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.test("spool::a_full_spool_refuses_and_recovers", [Tool::Kafka], a_full_spool_recovers);
     suite.test("spool::a_flood_that_fills_the_producer_loses_nothing", [Tool::Kafka], a_flood);
     suite.test("spool::an_orphaned_spool_is_drained_by_the_command", [Tool::Kafka], an_orphaned_spool);
+    suite.test("spool::a_stop_leaves_the_rest_to_the_next_start_while_kafka_is_away", [], a_stop_without_kafka);
     suite.test("spool::a_disk_that_is_full_or_read_only_costs_no_accepted_lead", [Tool::Kafka], disks::full_and_read_only);
+}
+
+fn a_stop_without_kafka(stack: &Stack) {
+    // Nobody listens there.
+    let product = Product::new(stack, "stop", "127.0.0.1:1", &Sinks { email: String::new(), crm_url: None }, "");
+    let start = || product.start_ingest_with(&[("LEADLINE__INGEST__PUBLISH_DEADLINE", "10ms")]);
+    let mut ingest = start();
+    assert_eq!(product.post(json!({"OfferTitle": "Backup"}).to_string()).json()["durable"], "spool");
+    assert_eq!(ingest.stop(), 0, "it does not wait for the client's own time-out");
+    let again = start();
+    eventually("it is still there", PATIENCE, || again.metrics().contains("leadline_spool_entries 1\n").then_some(()));
 }
 
 /// One broker of its own, which can be frozen, and ingest with a short deadline.

@@ -40,8 +40,8 @@ fn client(authority: &Path, versions: &[&str]) -> Client {
 
 /// The version and status of the answer, if there is one.
 fn post(client: &Client, url: &str) -> Option<(Version, u16)> {
-    let request = client.post(url.replace("http://", "https://")).body(fixtures::lead("sample")).send();
-    let answer = blocking::block_on(request).ok()?;
+    let request = client.post(url.replace("http://", "https://")).body(fixtures::lead("sample"));
+    let answer = blocking::block_on(async { request.send().await }).ok()?;
     Some((answer.version(), answer.status().as_u16()))
 }
 

@@ -1,8 +1,8 @@
 //! The layers of the configuration: compiled-in commented defaults, one TOML file, the environment, secrets from files.
 //!
 //! Later layers win. `LEADLINE__KAFKA__BOOTSTRAP` overrides `kafka.bootstrap`. A key that ends in `_file` names a file whose
-//! content becomes the value of the key without that ending, so every key can be a mounted secret. Whatever is wrong stops
-//! the start with one sentence that names the key.
+//! content becomes the value of the key without that ending, so every key can be a mounted secret. It is read with its section
+//! only: a process needs no secret but its own. Whatever is wrong stops the start with one sentence that names the key.
 //!
 //! How changes are followed while a process runs belongs in [`crate::reload`]. Which keys exist belongs in the sections: [`sections`] here, `config.rs` of each crate elsewhere.
 
@@ -12,7 +12,6 @@ pub mod sections;
 
 pub use error::ConfigError;
 
-use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,7 +19,7 @@ use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use serde::de::DeserializeOwned;
 
-use secret_files::SecretFiles;
+use secret_files::Layer;
 
 /// Prefix of environment variables that override a key.
 const ENV_PREFIX: &str = "LEADLINE__";
@@ -30,12 +29,11 @@ pub const DEFAULT_FILE: &str = "leadline.toml";
 /// The merged configuration. Sections are read from it one by one, by the process that needs them.
 #[derive(Clone)]
 pub struct Settings {
-    figment: Figment,
     layers: Arc<Layers>,
     /// The configuration file, when there is one.
     file: Option<PathBuf>,
-    /// Files that keys ending in `_file` name.
-    secret_files: Vec<PathBuf>,
+    /// What was read, in the order in which later ones win. Only these may name files of secrets.
+    read: Arc<Vec<Layer>>,
 }
 
 /// Where the layers come from.
@@ -78,20 +76,23 @@ impl Settings {
     }
 
     fn merge(layers: Arc<Layers>, file: Option<&Path>) -> Result<Self, ConfigError> {
-        let mut figment = Figment::new();
-        for text in layers.defaults.iter().chain(&layers.preset) {
-            figment = figment.merge(Toml::string(text));
-        }
         let file = existing_file(file)?;
-        let secret_files = RefCell::default();
-        if let Some(file) = &file {
-            figment = figment.merge(SecretFiles::of(Toml::file_exact(file), &secret_files));
-        }
-        let env = Env::prefixed(ENV_PREFIX).split("__");
-        figment = figment.merge(SecretFiles::of(env, &secret_files));
-        let settings = Self { figment, layers, file, secret_files: secret_files.into_inner() };
+        let env = Layer::read(&Env::prefixed(ENV_PREFIX).split("__"));
+        let read = file.iter().map(|file| Layer::read(&Toml::file_exact(file))).chain([env]).collect();
+        let settings = Self { layers, file, read: Arc::new(read) };
         settings.refuse_unknown_sections(&settings.layers.sections)?;
         Ok(settings)
+    }
+
+    /// Everything, with the names of files in place of secrets.
+    fn without_secrets(&self) -> Figment {
+        self.read.iter().fold(self.given(), Figment::merge)
+    }
+
+    /// What is not read from outside.
+    fn given(&self) -> Figment {
+        let texts = self.layers.defaults.iter().chain(&self.layers.preset);
+        texts.fold(Figment::new(), |figment, text| figment.merge(Toml::string(text)))
     }
 
     /// The configuration file, when there is one.
@@ -103,20 +104,22 @@ impl Settings {
     /// secrets.
     pub fn files(&self) -> Vec<PathBuf> {
         let file = self.file.clone().unwrap_or_else(|| DEFAULT_FILE.into());
-        std::iter::once(file).chain(self.secret_files.iter().cloned()).collect()
+        std::iter::once(file).chain(self.read.iter().flat_map(Layer::files)).collect()
     }
 
-    /// Reads one section, such as `kafka` or `sinks.email`.
+    /// Reads one section, such as `kafka` or `sinks.email`, and the files of its secrets.
     ///
     /// # Errors
     /// [`ConfigError`] naming the key that is missing, unknown or malformed.
     pub fn section<T: DeserializeOwned>(&self, path: &str) -> Result<T, ConfigError> {
-        self.figment.extract_inner(path).map_err(|error| ConfigError::from_figment(path, error))
+        let layers = self.read.iter().map(|layer| layer.with_secrets_of(path));
+        let figment = layers.fold(self.given(), Figment::merge);
+        figment.extract_inner(path).map_err(|error| ConfigError::from_figment(path, error))
     }
 
     /// The names below a section, such as those of all sinks.
     pub fn names(&self, section: &str) -> Vec<String> {
-        let value = self.figment.find_value(section).ok();
+        let value = self.without_secrets().find_value(section).ok();
         value.and_then(|value| value.into_dict()).map(|dict| dict.into_keys().collect()).unwrap_or_default()
     }
 
@@ -126,7 +129,8 @@ impl Settings {
     }
 
     fn refuse_unknown_sections(&self, known: &[String]) -> Result<(), ConfigError> {
-        let data: figment::value::Dict = self.figment.extract().map_err(|error| ConfigError::from_figment("", error))?;
+        let data: figment::value::Dict =
+            self.without_secrets().extract().map_err(|error| ConfigError::from_figment("", error))?;
         match data.keys().find(|name| !known.contains(name)) {
             Some(name) => Err(ConfigError::unknown(name, known)),
             None => Ok(()),

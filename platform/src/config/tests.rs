@@ -64,3 +64,16 @@ fn a_secret_comes_from_a_file_and_never_prints() {
     let missing = refusal("[kafka.sasl]\npassword_file = '/nonexistent/x'");
     assert!(missing.contains("`kafka.sasl.password_file`") && missing.contains("/nonexistent/x"), "{missing}");
 }
+
+#[test]
+fn a_secret_is_read_with_its_section_and_by_nobody_else() {
+    let toml = "[kafka]\nbootstrap = 'k:1'\n[kafka.sasl]\npassword_file = '/nonexistent/x'";
+    let settings = load(toml).unwrap();
+    assert!(settings.section::<sections::Log>("log").is_ok(), "it has nothing to do with it");
+    assert_eq!(settings.section::<String>("kafka.bootstrap").unwrap(), "k:1");
+    let error = settings.section::<sections::Kafka>("kafka").unwrap_err().to_string();
+    assert!(error.ends_with("`kafka.sasl.password_file`: the file /nonexistent/x cannot be read: entity not found"), "{error}");
+    let error = settings.section::<String>("kafka.sasl.password").unwrap_err().to_string();
+    assert!(error.contains("/nonexistent/x"), "{error}");
+    assert!(settings.files().contains(&"/nonexistent/x".into()), "it is watched all the same");
+}

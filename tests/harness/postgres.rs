@@ -64,7 +64,7 @@ impl Postgres {
     #[track_caller]
     pub fn create_database(&self, name: &str) -> String {
         run(self.server.client("createdb").arg(name)).unwrap_or_else(|error| panic!("database `{name}`: {error}"));
-        format!("postgres://{USER}@127.0.0.1:{}/{name}", self.server.port)
+        format!("postgres://{USER}@127.0.0.1:{}/{name}?sslmode=disable", self.server.port)
     }
 }
 

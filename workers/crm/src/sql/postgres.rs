@@ -8,7 +8,7 @@ use std::time::Duration;
 use leadline_platform::config::ConfigError;
 use leadline_runtime::sink::{Failure, SinkDown};
 use secrecy::ExposeSecret;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Row};
 
 use super::{MIGRATIONS_TABLE, bind_history, bind_lead};
@@ -92,16 +92,21 @@ impl Place {
     }
 }
 
-/// The reasons are fixed texts: sqlx's own quote the URL.
+/// The server's certificate is verified unless the URL says otherwise; sqlx's own default would do without encryption. The reasons
+/// are fixed texts: sqlx's own quote the URL.
 fn parse(url: &str) -> Result<PgConnectOptions, &'static str> {
     let parameters = url.split_once('?').map(|(_, parameters)| parameters.split('#').next().unwrap_or_default());
-    let mut names =
-        parameters.into_iter().flat_map(|text| text.split('&')).map(|part| part.split('=').next().unwrap_or_default());
-    if names.any(|name| !name.is_empty() && !PARAMETERS.contains(&name)) {
+    let names =
+        || parameters.into_iter().flat_map(|text| text.split('&')).map(|part| part.split('=').next().unwrap_or_default());
+    if names().any(|name| !name.is_empty() && !PARAMETERS.contains(&name)) {
         return Err("has an unknown parameter after the `?`; there are those of libpq, such as `sslmode`");
     }
-    PgConnectOptions::from_str(url)
-        .map_err(|_| "is no URL of the form `postgres://user@host:5432/database?sslmode=verify-full`")
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|_| "is no URL of the form `postgres://user@host:5432/database?sslmode=verify-full`")?;
+    // There is no TLS on a socket of this machine.
+    let is_told =
+        names().any(|name| name == "sslmode") || options.get_socket().is_some() || options.get_host().starts_with('/');
+    Ok(if is_told { options } else { options.ssl_mode(PgSslMode::VerifyFull) })
 }
 
 /// Settings of every session.
@@ -155,4 +160,22 @@ async fn migrate(options: &PgConnectOptions) -> Result<(), Failure> {
     // `run` makes a future that is not `Send`; sqlx has this door for the purpose.
     migrator.run_direct(None, &mut connection, false).await.map_err(|error| classify::migration(&error))?;
     connection.close().await.map_err(|error| classify::failure(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(url: &str) -> PgSslMode {
+        parse(url).unwrap().get_ssl_mode()
+    }
+
+    #[test]
+    fn the_servers_certificate_is_verified_unless_the_url_says_otherwise() {
+        assert!(matches!(mode("postgres://crm@db/crm"), PgSslMode::VerifyFull));
+        assert!(matches!(mode("postgres://crm@db/crm?application_name=x"), PgSslMode::VerifyFull));
+        assert!(matches!(mode("postgres://crm@db/crm?sslmode=disable"), PgSslMode::Disable));
+        assert!(!matches!(mode("postgres://crm@%2Fvar%2Frun%2Fpostgresql/crm"), PgSslMode::VerifyFull));
+        assert!(!matches!(mode("postgres:///crm?host=/var/run/postgresql"), PgSslMode::VerifyFull));
+    }
 }

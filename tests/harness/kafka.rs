@@ -27,7 +27,7 @@ use crate::guarded::Signal;
 use crate::progress::timed;
 use broker::Broker;
 pub(crate) use install::is_fetched;
-pub use records::{Record, produce_as_of, produce_at, records_at};
+pub use records::{Record, each_record_at, produce_as_of, produce_at, records_at};
 
 const ADMIN_TIME: Duration = Duration::from_secs(30);
 
@@ -134,22 +134,12 @@ impl Cluster {
     /// When one cannot be created.
     #[track_caller]
     pub fn create_topics(&self, names: &[&str], partitions: i32, settings: &[(&str, &str)]) {
-        let admin: AdminClient<DefaultClientContext> = self.client().create().expect("the settings are right");
         let replicas = i32::try_from(self.size()).expect("few brokers");
         let new = |name| {
             let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(replicas));
             settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value))
         };
-        let topics: Vec<NewTopic<'_>> = names.iter().map(|name: &&str| new(name)).collect();
-        let options = AdminOptions::new().request_timeout(Some(ADMIN_TIME)).operation_timeout(Some(ADMIN_TIME));
-        let results = block_on(admin.create_topics(&topics, &options)).expect("the brokers must answer");
-        for result in results {
-            match result {
-                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-                Err((name, code)) => panic!("topic `{name}` cannot be created: {code}"),
-            }
-        }
-        names.iter().for_each(|name| wait_for_leaders(&admin, name));
+        create(&self.client(), &names.iter().map(|name: &&str| new(name)).collect::<Vec<_>>());
     }
 
     fn broker(&self, number: usize) -> MutexGuard<'_, Broker> {
@@ -157,6 +147,32 @@ impl Cluster {
         let broker = broker.unwrap_or_else(|| panic!("no broker {number}: they are numbered from 1 to {}", self.size()));
         broker.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Creates topics with one replica in any Kafka, and waits until each partition has a leader.
+///
+/// # Panics
+/// When one cannot be created.
+#[track_caller]
+pub fn create_topics_at(bootstrap: &str, names: &[&str], partitions: i32) {
+    let new = |name| NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+    let mut client = ClientConfig::new();
+    client.set("bootstrap.servers", bootstrap);
+    create(&client, &names.iter().map(|name: &&str| new(name)).collect::<Vec<_>>());
+}
+
+#[track_caller]
+fn create(client: &ClientConfig, topics: &[NewTopic<'_>]) {
+    let admin: AdminClient<DefaultClientContext> = client.create().expect("the settings are right");
+    let options = AdminOptions::new().request_timeout(Some(ADMIN_TIME)).operation_timeout(Some(ADMIN_TIME));
+    let results = block_on(admin.create_topics(topics, &options)).expect("the brokers must answer");
+    for result in results {
+        match result {
+            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((name, code)) => panic!("topic `{name}` cannot be created: {code}"),
+        }
+    }
+    topics.iter().for_each(|topic| wait_for_leaders(&admin, topic.name));
 }
 
 /// Creation is acknowledged by the controller; the brokers hear of it a moment later.

@@ -6,6 +6,7 @@ mod dead_letters;
 mod delivery;
 mod embedded;
 mod endpoints;
+mod fuzz;
 mod harness;
 mod hygiene;
 mod idempotency;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
     readme::tests(&mut suite);
     traces::tests(&mut suite);
     crash::tests(&mut suite);
+    fuzz::tests(&mut suite);
     harness::tests(&mut suite);
     suite.run()
 }

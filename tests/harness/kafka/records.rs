@@ -53,6 +53,18 @@ impl Cluster {
 /// When the topic does not exist or cannot be read.
 #[track_caller]
 pub fn records_at(bootstrap: &str, topic: &str) -> Vec<Record> {
+    let mut records = Vec::new();
+    each_record_at(bootstrap, topic, |record| records.push(record));
+    records.sort_by_key(|record| (record.partition, record.offset));
+    records
+}
+
+/// The same one by one, for topics that are larger than memory; partitions come mixed.
+///
+/// # Panics
+/// When the topic does not exist or cannot be read.
+#[track_caller]
+pub fn each_record_at(bootstrap: &str, topic: &str, look: impl FnMut(Record)) {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .set("group.id", "leadline-tests-look")
@@ -69,7 +81,7 @@ pub fn records_at(bootstrap: &str, topic: &str) -> Vec<Record> {
         assignment.add_partition_offset(topic, partition.id(), Offset::Beginning).expect("the offset is right");
     }
     consumer.assign(&assignment).expect("the assignment is right");
-    read_to_ends(&consumer, topic, partitions)
+    read_to_ends(&consumer, topic, partitions, look);
 }
 
 /// Puts a record into a topic of any broker, as it is: its partition, key, value and headers. Its offset will be another.
@@ -99,12 +111,11 @@ pub fn produce_as_of(bootstrap: &str, topic: &str, record: &Record, written: Opt
 }
 
 /// Reads until each partition has reported its end.
-fn read_to_ends(consumer: &BaseConsumer, topic: &str, partitions: usize) -> Vec<Record> {
-    let mut records = Vec::new();
+fn read_to_ends(consumer: &BaseConsumer, topic: &str, partitions: usize, mut look: impl FnMut(Record)) {
     let mut ends = 0;
     while ends < partitions {
         match consumer.poll(TIME) {
-            Some(Ok(message)) => records.push(record(&message)),
+            Some(Ok(message)) => look(record(&message)),
             Some(Err(KafkaError::PartitionEOF(_))) => ends += 1,
             // A broker that was frozen a moment ago is found again.
             Some(Err(KafkaError::MessageConsumption(
@@ -116,8 +127,6 @@ fn read_to_ends(consumer: &BaseConsumer, topic: &str, partitions: usize) -> Vec<
             None => panic!("topic `{topic}` gave nothing for {} s, not even its end", TIME.as_secs()),
         }
     }
-    records.sort_by_key(|record| (record.partition, record.offset));
-    records
 }
 
 fn record(message: &BorrowedMessage<'_>) -> Record {

@@ -170,7 +170,9 @@ impl Ingest {
         6 * body + 4 * 1024
     }
 
-    /// The largest record a body may become: the body as text with every quote escaped, the fields once more, and the receipt.
+    /// The largest record that is taken: the body as text with every quote escaped, the fields once more, and the receipt. A body
+    /// that is made for it becomes larger, such as a list of backslashes where a text should be, or of `1e15`, which is written
+    /// out; it is refused like one that is too large itself.
     pub fn largest_message(&self) -> usize {
         3 * self.body_limit + 8 * 1024
     }

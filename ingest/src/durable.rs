@@ -77,12 +77,7 @@ impl Keeper {
     ///
     /// # Errors
     /// When it is too large, or can be kept nowhere now.
-    pub(crate) async fn keep(
-        &self,
-        lead: &AcceptedLead,
-        place: Place,
-        parent: TraceContext,
-    ) -> Result<Durability, Problem> {
+    pub(crate) async fn keep(&self, lead: &AcceptedLead, place: Place, parent: TraceContext) -> Result<Durability, Problem> {
         let mut record = read::record(&self.publisher.topic, lead);
         if record.value.as_ref().map_or(0, Vec::len) > self.config.largest_message() {
             return Err(Problem::TooLarge { limit: self.config.body_limit });

@@ -75,10 +75,7 @@ async fn method_not_allowed(intake: web::Data<Intake>) -> Result<HttpResponse, P
 }
 
 /// Measures every request. Labels come from closed sets: a stranger must not be able to make series.
-async fn measure(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
+async fn measure(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
     let open = request.conn_data::<Connection>().filter(|_| request.version() == Version::HTTP_2).map(Connection::request);
     let method = method(request.method().as_str());
@@ -119,4 +116,3 @@ impl MessageBody for Answer {
 fn method(method: &str) -> &'static str {
     ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"].into_iter().find(|known| *known == method).unwrap_or("_OTHER")
 }
-

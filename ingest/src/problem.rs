@@ -145,7 +145,9 @@ impl Problem {
             Self::MethodNotAllowed => "post the lead as JSON".into(),
             Self::Timeout => "send the whole body at once".into(),
             Self::Incomplete => "the connection broke within the body".into(),
-            Self::TooLarge { limit } => format!("the limit is {limit} bytes").into(),
+            Self::TooLarge { limit } => {
+                format!("the limit is {limit} bytes; thousands of escapes or exponents count for more").into()
+            }
             Self::UnsupportedMediaType => "send Content-Type: application/json".into(),
             Self::Overloaded { .. } => "nothing of the body was read; post the lead again later".into(),
             Self::RateLimited { why, .. } | Self::Unavailable { why, .. } => (*why).into(),

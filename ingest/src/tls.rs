@@ -71,7 +71,8 @@ impl ResolvesServerCert for Presented {
 
 /// The settings of the port. The server adds the protocols that it speaks.
 pub(crate) fn server(presented: Arc<Presented>) -> Result<ServerConfig, rustls::Error> {
-    let versions = ServerConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions();
+    let versions =
+        ServerConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions();
     Ok(versions?.with_no_client_auth().with_cert_resolver(presented))
 }
 

@@ -31,9 +31,8 @@ pub(crate) fn measure(place: &Place, options: &Options, report: &mut Report) {
 fn by_wrk(place: &Place, options: &Options, target: &crate::load::Target) -> Option<f64> {
     let script = place.folder().join("post.lua");
     let body = &target.bodies[0];
-    let text = format!(
-        "wrk.method = \"POST\"\nwrk.headers[\"content-type\"] = \"application/json\"\nwrk.body = [==[{body}]==]\n"
-    );
+    let text =
+        format!("wrk.method = \"POST\"\nwrk.headers[\"content-type\"] = \"application/json\"\nwrk.body = [==[{body}]==]\n");
     fs::write(&script, text).expect("there is a folder for files");
     let mut command = Command::new("wrk");
     command.arg("-t2").arg(format!("-c{IN_FLIGHT}")).arg(format!("-d{}", options.round().as_secs()));

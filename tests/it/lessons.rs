@@ -1,12 +1,15 @@
 //! What others have learnt the hard way: each mistake that neighbours of Leadline have made has a test here that makes it again.
 //! Beside these the switches and promises that only show at run time: holds, the brake, the breaker, repeats.
 //!
-//! Against a real Kafka, a real mail server and a real database. Leads are put into Kafka directly: what ingest does belongs in
-//! other modules, and so do plain retries and dead letters (`retries`) and plain crashes (`crash`).
+//! Against a real Kafka, a real mail server and a real database. To test workers, leads are put into Kafka directly; what ingest has
+//! to learn is in `durable` and `edge`. Plain retries and dead letters belong in `retries`, plain crashes in `crash`, the life of the
+//! spool in `spool`.
 
 mod brake;
 mod crashes;
 mod duplicates;
+mod durable;
+mod edge;
 mod follower;
 mod holds;
 mod kafka;
@@ -52,4 +55,22 @@ pub(crate) fn tests(suite: &mut Suite) {
     for (name, test) in tests {
         suite.test(&format!("lessons::{name}"), [Tool::Kafka, Tool::Smtp], test);
     }
+    ingest_tests(suite);
+}
+
+fn ingest_tests(suite: &mut Suite) {
+    let tests: [Test; 4] = [
+        ("nobody_is_told_202_before_the_lead_is_in_kafka_or_in_the_spool", durable::no_202_without_an_entry),
+        ("a_fault_of_ours_is_a_503_that_says_when_to_come_again", durable::each_fault_has_its_status),
+        ("a_full_producer_blocks_nobody_and_drops_nothing", durable::a_full_producer),
+        ("ingest_starts_without_the_secrets_of_sinks", edge::ingest_knows_no_secret_of_a_sink),
+    ];
+    for (name, test) in tests {
+        suite.test(&format!("lessons::{name}"), [Tool::Kafka], test);
+    }
+    let both = [Tool::Kafka, Tool::Smtp];
+    suite.test("lessons::the_same_post_twice_gives_one_mail_and_one_record", both, edge::the_same_post_twice);
+    let constant = |_: &Stack| edge::tokens_are_compared_in_constant_time();
+    suite.test("lessons::tokens_are_compared_in_constant_time", [], constant);
+    suite.test("lessons::no_client_goes_without_verification", [], |_| edge::every_client_verifies());
 }

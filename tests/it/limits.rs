@@ -83,10 +83,8 @@ fn strangers_are_sent_away(stack: &Stack) {
 
 fn a_proxy_says_who_it_is(stack: &Stack) {
     let product = product(stack, "proxy");
-    let proxies = [
-        ("LEADLINE__INGEST__LIMITS__FAILURES_PER_MINUTE", "2"),
-        ("LEADLINE__INGEST__TRUSTED_PROXIES", "[\"127.0.0.0/8\"]"),
-    ];
+    let proxies =
+        [("LEADLINE__INGEST__LIMITS__FAILURES_PER_MINUTE", "2"), ("LEADLINE__INGEST__TRUSTED_PROXIES", "[\"127.0.0.0/8\"]")];
     let _up = up(&product, &proxies);
     let wrong = product.url().replace(&product.token, "guessed");
     let from = |client: &str| post(&wrong, fixtures::lead("sample"), &[JSON, ("x-forwarded-for", client)]).status;

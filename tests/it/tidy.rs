@@ -3,7 +3,7 @@
 //! Reads the sources as text. Needs nothing but cargo.
 
 mod dependencies;
-mod sources;
+pub(crate) mod sources;
 
 use leadline_tests::Suite;
 use sources::Source;

@@ -148,6 +148,7 @@ impl Site<'_> {
             self.case("one byte more than the limit", 413, big.clone()),
             self.case("the same without its length in the head", 413, vec![]).body(Body::Chunked(big)),
             self.case("ten times the limit", 413, padded(10 * LIMIT)),
+            self.case("60,000 backslashes in an array for `Company`: its record would be too large", 413, backslashes(60_000)),
         ]
     }
 
@@ -295,6 +296,11 @@ fn person(number: u8) -> Vec<u8> {
 fn padded(bytes: usize) -> Vec<u8> {
     let frame = json!({"Description": ""}).to_string().len();
     json!({"Description": "Augustina ".repeat(bytes / 10 + 1)[..bytes - frame]}).to_string().into()
+}
+
+/// A member that is kept as it is written, in which everything has to be escaped once more.
+fn backslashes(count: usize) -> Vec<u8> {
+    format!("{{\"UserDetails\":{{\"FirstName\":\"Augustina\",\"Company\":[\"{}\"]}}}}", "\\".repeat(count)).into()
 }
 
 /// A lead whose arrays and objects lie that deep in each other.

@@ -36,7 +36,7 @@ pub(super) fn one(product: &Product, number: usize, body: String) -> Option<Acce
     let url = product.url();
     let (host, path) = url.trim_start_matches("http://").split_once('/')?;
     let request = Request { method: "POST", target: format!("/{path}"), headers: vec![], body: Body::Whole(body.into()) };
-    let answer = request.try_send(host)?;
+    let answer = request.try_send_until_read(host)?;
     let receipt: Value = serde_json::from_str(&answer.body).ok()?;
     (answer.status == 202).then(|| Accepted { number, lead_id: receipt["lead_id"].as_str().unwrap().to_owned() })
 }

@@ -49,6 +49,12 @@ impl Request {
         self.try_send(host).expect("somebody answers")
     }
 
+    /// The same as often as the server is too busy to read even the head in time: then it has taken nothing.
+    pub(crate) fn try_send_until_read(&self, host: &str) -> Option<Answer> {
+        let mut answers = std::iter::from_fn(|| self.try_send(host));
+        answers.find(|answer| answer.status != 408 || !answer.body.is_empty())
+    }
+
     /// The same to a server that may have gone; `None` when there is no whole answer.
     pub(crate) fn try_send(&self, host: &str) -> Option<Answer> {
         let mut stream = TcpStream::connect(host).ok()?;

@@ -56,7 +56,7 @@ impl Reading {
     /// # Errors
     /// When no broker answers.
     pub fn add_until(&mut self, reader: &Reader, topic: &str, partition: i32, from: i64, to: i64) -> Result<i64, KafkaError> {
-        let (first, end) = reader.fetch_watermarks(topic, partition, TIMEOUT)?;
+        let (first, end) = watermarks(reader, topic, partition)?;
         let (from, to) = (from.max(first), to.min(end));
         if from < to {
             self.0.entry(topic.to_owned()).or_default().entry(partition).or_insert(Span { from, end: to });
@@ -87,6 +87,20 @@ impl Reading {
         }
         // Nothing is fetched while the reader is asked for something else.
         reader.unassign()
+    }
+}
+
+/// The first offset of a partition, and its end. While its leader changes there is nobody to ask, which does not last.
+fn watermarks(reader: &Reader, topic: &str, partition: i32) -> Result<(i64, i64), KafkaError> {
+    let asked = Instant::now();
+    loop {
+        let answer = reader.fetch_watermarks(topic, partition, TIMEOUT);
+        let code = answer.as_ref().err().and_then(KafkaError::rdkafka_error_code);
+        let changes = matches!(code, Some(RDKafkaErrorCode::NotLeaderForPartition | RDKafkaErrorCode::LeaderNotAvailable));
+        if !changes || asked.elapsed() > TIMEOUT {
+            return answer;
+        }
+        std::thread::sleep(POLL);
     }
 }
 

@@ -90,10 +90,10 @@ mod tests {
     fn an_answer_ends_where_it_says() {
         let text = b"HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\nX-A: b\r\n\r\n{}HTTP/1.1";
         let Ok(Read::Whole(answer, used)) = read(text, false) else { panic!("it is whole") };
-        assert_eq!((answer.status, answer.header("x-a"), &answer.body[..], used), (202, Some("b"), &b"{}"[..], 52));
-        assert_eq!(read(&text[..51], false), Ok(Read::Part));
+        assert_eq!((answer.status, answer.header("x-a"), &answer.body[..], used), (202, Some("b"), &b"{}"[..], 54));
+        assert_eq!(read(&text[..53], false), Ok(Read::Part));
         assert_eq!(read(&text[..30], false), Ok(Read::Part));
-        assert!(matches!(read(text, true), Ok(Read::Whole(_, 50))));
+        assert!(matches!(read(text, true), Ok(Read::Whole(_, 52))));
     }
 
     #[test]
@@ -103,8 +103,8 @@ mod tests {
         let text = [interim, first, second, "HTTP"].concat();
         let (answers, rest) = all(text.as_bytes(), true).unwrap();
         assert_eq!((answers.iter().map(|answer| answer.status).collect::<Vec<_>>(), rest), (vec![405, 202], &b"HTTP"[..]));
-        // Without a `HEAD` the next answer would be a body.
-        assert!(all(text.as_bytes(), false).unwrap().0.iter().all(|answer| answer.status != 202));
+        // Without a `HEAD` the beginning of the next answer would be a body.
+        assert!(all(text.as_bytes(), false).is_err());
     }
 
     #[test]

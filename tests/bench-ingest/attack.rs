@@ -106,10 +106,11 @@ async fn flood(target: &Target, stop: &AtomicBool, count: &AtomicUsize) -> std::
         let pause = tokio::time::sleep(Duration::from_secs(1) * SENDERS / FLOOD);
         stream.write_all(&target.request(0)).await?;
         count.fetch_add(1, Ordering::Relaxed);
-        if stream.read(&mut answer).await? == 0 {
+        let read = stream.read(&mut answer).await;
+        pause.await;
+        if read? == 0 {
             break;
         }
-        pause.await;
     }
     Ok(())
 }

@@ -8,7 +8,6 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use leadline_proto::config::TokenHash;
-use leadline_tests::binaries::Binaries;
 use leadline_tests::guarded::Signal;
 use leadline_tests::{Stack, Suite, Tool, eventually, fixtures};
 
@@ -30,20 +29,6 @@ pub(crate) fn tests(suite: &mut Suite) {
     commands::tests(suite);
 }
 
-/// A product whose broker is the embedded one, so that it needs nothing.
-fn product(stack: &Stack, name: &str) -> Product {
-    let sinks = Sinks { email: "transport = \"file\"\nfile.directory = \"outbox\"".to_owned(), crm_url: None };
-    Product::new(stack, name, "127.0.0.1:1", &sinks, "")
-}
-
-fn up(product: &Product, environment: &[(&str, &str)]) -> Running {
-    let mut command = product.command(&Binaries::built().leadline(), &["up", "--json", "--data", "data"]);
-    command.envs(environment.iter().copied());
-    let mut up = product.spawn_command("up", command);
-    up.process.wait_for_line("{\"url\"", PATIENCE);
-    up
-}
-
 fn status(url: &str) -> u16 {
     post(url, fixtures::lead("sample"), JSON).status
 }
@@ -63,8 +48,8 @@ fn url_with(product: &Product, token: &str) -> String {
 }
 
 fn a_token_is_changed(stack: &Stack) {
-    let product = product(stack, "rotate");
-    let up = up(&product, &[]);
+    let product = Product::on_embedded(stack, "rotate", "");
+    let up = product.up(&[]);
     let old = TokenHash::of(&product.token).id();
     let label = format!("token=\"{old}\"");
     assert_eq!(metric(&up, LAST_USED, &label), Some(0.0));
@@ -91,8 +76,8 @@ fn a_token_is_changed(stack: &Stack) {
 }
 
 fn a_request_goes_on(stack: &Stack) {
-    let product = product(stack, "go-on");
-    let up = up(&product, &[("LEADLINE__INGEST__BODY_TIMEOUT", "60s")]);
+    let product = Product::on_embedded(stack, "go-on", "");
+    let up = product.up(&[("LEADLINE__INGEST__BODY_TIMEOUT", "60s")]);
     let url = product.url();
     let (host, target) = url.trim_start_matches("http://").split_once('/').unwrap();
     let body = fixtures::lead("sample");
@@ -113,8 +98,8 @@ fn a_request_goes_on(stack: &Stack) {
 }
 
 fn a_broken_configuration_changes_nothing(stack: &Stack) {
-    let product = product(stack, "broken");
-    let up = up(&product, &[]);
+    let product = Product::on_embedded(stack, "broken", "");
+    let up = product.up(&[]);
     let loaded = metric(&up, LOADED, "").unwrap();
     assert!(loaded > 1_700_000_000.0);
     let good = fs::read_to_string(product.config()).unwrap();
@@ -146,8 +131,8 @@ fn a_broken_configuration_changes_nothing(stack: &Stack) {
 }
 
 fn hidden_endpoints_answer_alike(stack: &Stack) {
-    let product = product(stack, "hidden");
-    let _up = up(&product, &[("LEADLINE__INGEST__HIDE_ENDPOINTS", "true")]);
+    let product = Product::on_embedded(stack, "hidden", "");
+    let _up = product.up(&[("LEADLINE__INGEST__HIDE_ENDPOINTS", "true")]);
     let url = product.url();
     let (host, target) = url.trim_start_matches("http://").split_once('/').unwrap();
     let answer = |target: String| {

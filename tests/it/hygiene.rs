@@ -7,7 +7,6 @@ mod search;
 
 use std::fs;
 
-use leadline_tests::binaries::Binaries;
 use leadline_tests::certificate;
 use leadline_tests::collector::{Collector, Manner};
 use leadline_tests::fixtures::lead_names;
@@ -15,7 +14,6 @@ use leadline_tests::kafka::{Record, produce_at, records_at};
 use leadline_tests::smtp::{Options, Security, SmtpServer, address};
 use leadline_tests::{Stack, Suite, Tool, eventually};
 use search::{Trace, Values};
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::support::{PATIENCE, Posted, Product, Running, Sinks, outcomes_at, post};
@@ -179,13 +177,10 @@ fn trace(place: &str, text: String) -> Trace {
 }
 
 fn embedded(stack: &Stack) {
-    let sinks = Sinks { email: "transport = \"file\"\nfile.directory = \"outbox\"".to_owned(), crm_url: None };
     let collector = Collector::start(Manner::Takes);
-    let product = Product::new(stack, "hygiene", "127.0.0.1:1", &sinks, "").with_environment(exporting(&collector));
-    let mut up = product.spawn("up", &Binaries::built().leadline(), &["up", "--json", "--data", "data"]);
-    let line = up.process.wait_for_line("{\"url\"", PATIENCE);
-    let running: Value = serde_json::from_str(&line).unwrap();
-    let mut run = Run::new(&product, running["kafka"].as_str().unwrap(), &collector);
+    let product = Product::on_embedded(stack, "hygiene", "").with_environment(exporting(&collector));
+    let (up, kafka) = product.up_with_broker(&[]);
+    let mut run = Run::new(&product, &kafka, &collector);
     run.post_all_samples(&product.url());
     run.post_refused();
     run.wait_for_outcomes();

@@ -4,10 +4,9 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use leadline_tests::binaries::Binaries;
 use leadline_tests::{Stack, Suite, eventually, fixtures};
 
-use crate::support::{PATIENCE, Posted, Product, Running, Sinks, post};
+use crate::support::{NOWHERE, PATIENCE, Posted, Product, Sinks, post};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
@@ -20,20 +19,6 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.test("limits::clients_that_say_nothing_keep_nobody_out", [], silent_clients_make_room);
     suite.test("limits::what_there_is_no_memory_for_is_refused_before_its_body_is_read", [], memory_is_shared);
     suite.test("limits::leads_do_not_wait_for_a_hanging_kafka_while_memory_is_scarce", [], scarce_memory_means_spool);
-}
-
-/// A product whose broker is the embedded one, so that it needs nothing.
-fn product(stack: &Stack, name: &str) -> Product {
-    let sinks = Sinks { email: "transport = \"file\"\nfile.directory = \"outbox\"".to_owned(), crm_url: None };
-    Product::new(stack, name, "127.0.0.1:1", &sinks, "")
-}
-
-fn up(product: &Product, environment: &[(&str, &str)]) -> Running {
-    let mut command = product.command(&Binaries::built().leadline(), &["up", "--json", "--data", "data"]);
-    command.envs(environment.iter().copied());
-    let mut up = product.spawn_command("up", command);
-    up.process.wait_for_line("{\"url\"", PATIENCE);
-    up
 }
 
 fn send(url: &str) -> Posted {
@@ -50,9 +35,9 @@ fn refused(answer: &Posted, status: u16, name: &str) {
 }
 
 fn an_endpoint_has_its_own_rate(stack: &Stack) {
-    let product = product(stack, "rate");
+    let product = Product::on_embedded(stack, "rate", "");
     product.add_endpoint("slow", "leads_per_second = 1");
-    let _up = up(&product, &[]);
+    let _up = product.up(&[]);
     // One a second, and a burst of one: of ten leads on end most are too many.
     let answers: Vec<_> = (0..10).map(|_| send(&product.url_of("slow"))).collect();
     assert_eq!(answers[0].status, 202);
@@ -61,9 +46,9 @@ fn an_endpoint_has_its_own_rate(stack: &Stack) {
 }
 
 fn all_together_have_a_rate(stack: &Stack) {
-    let product = product(stack, "together");
+    let product = Product::on_embedded(stack, "together", "");
     product.add_endpoint("second", "");
-    let _up = up(&product, &[("LEADLINE__INGEST__LIMITS__LEADS_PER_SECOND", "1")]);
+    let _up = product.up(&[("LEADLINE__INGEST__LIMITS__LEADS_PER_SECOND", "1")]);
     let urls = [product.url(), product.url_of("second")];
     let answers: Vec<_> = (0..10).map(|number| send(&urls[number % 2])).collect();
     assert_eq!(answers[0].status, 202);
@@ -71,8 +56,8 @@ fn all_together_have_a_rate(stack: &Stack) {
 }
 
 fn strangers_are_sent_away(stack: &Stack) {
-    let product = product(stack, "strangers");
-    let up = up(&product, &[("LEADLINE__INGEST__LIMITS__FAILURES_PER_MINUTE", "3")]);
+    let product = Product::on_embedded(stack, "strangers", "");
+    let up = product.up(&[("LEADLINE__INGEST__LIMITS__FAILURES_PER_MINUTE", "3")]);
     let wrong = [product.url().replace(&product.token, "guessed"), product.url_of("elsewhere"), product.url() + "x"];
     let answers: Vec<_> = (0..9).map(|number| send(&wrong[number % 3])).collect();
     assert_eq!(answers[..3].iter().map(|answer| answer.status).collect::<Vec<_>>(), [401, 404, 401]);
@@ -82,10 +67,10 @@ fn strangers_are_sent_away(stack: &Stack) {
 }
 
 fn a_proxy_says_who_it_is(stack: &Stack) {
-    let product = product(stack, "proxy");
+    let product = Product::on_embedded(stack, "proxy", "");
     let proxies =
         [("LEADLINE__INGEST__LIMITS__FAILURES_PER_MINUTE", "2"), ("LEADLINE__INGEST__TRUSTED_PROXIES", "[\"127.0.0.0/8\"]")];
-    let _up = up(&product, &proxies);
+    let _up = product.up(&proxies);
     let wrong = product.url().replace(&product.token, "guessed");
     let from = |client: &str| post(&wrong, fixtures::lead("sample"), &[JSON, ("x-forwarded-for", client)]).status;
     assert_eq!([from("192.0.2.1"), from("192.0.2.1"), from("192.0.2.1")], [401, 401, 429]);
@@ -119,8 +104,8 @@ fn rest(mut stream: TcpStream) -> String {
 }
 
 fn a_slow_head_is_cut_off(stack: &Stack) {
-    let product = product(stack, "slow-head");
-    let _up = up(&product, &[("LEADLINE__INGEST__HEAD_TIMEOUT", "1s")]);
+    let product = Product::on_embedded(stack, "slow-head", "");
+    let _up = product.up(&[("LEADLINE__INGEST__HEAD_TIMEOUT", "1s")]);
     let stream = begin(&product, "POST /v1/leads/x HTTP/1.1\r\nhost: te");
     let answer = rest(stream);
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408 "), "{answer}");
@@ -128,9 +113,9 @@ fn a_slow_head_is_cut_off(stack: &Stack) {
 }
 
 fn silent_clients_make_room(stack: &Stack) {
-    let product = product(stack, "silent");
+    let product = Product::on_embedded(stack, "silent", "");
     let patient = [("LEADLINE__INGEST__LIMITS__CONNECTIONS", "16"), ("LEADLINE__INGEST__HEAD_TIMEOUT", "1h")];
-    let up = up(&product, &patient);
+    let up = product.up(&patient);
     let silent: Vec<TcpStream> = (0..64).map(|_| begin(&product, "POST /v1")).collect();
     assert_eq!(send(&product.url()).status, 202, "a lead comes through");
     eventually("silent connections are closed", PATIENCE, || {
@@ -157,8 +142,8 @@ fn little_memory() -> [(&'static str, &'static str); 3] {
 }
 
 fn memory_is_shared(stack: &Stack) {
-    let product = product(stack, "memory");
-    let up = up(&product, &little_memory());
+    let product = Product::on_embedded(stack, "memory", "");
+    let up = product.up(&little_memory());
     let body = format!("{:1024}", String::from_utf8(fixtures::lead("sample")).unwrap());
     let (one, two) = body.split_at(100);
     let mut begun: Vec<_> = (0..AT_ONCE).map(|_| begin(&product, &(head(&product, body.len()) + one))).collect();
@@ -179,7 +164,7 @@ fn memory_is_shared(stack: &Stack) {
 
 fn scarce_memory_means_spool(stack: &Stack) {
     // Nobody listens there, so Kafka acknowledges nothing.
-    let product = Product::new(stack, "scarce", "127.0.0.1:1", &Sinks { email: String::new(), crm_url: None }, "");
+    let product = Product::new(stack, "scarce", NOWHERE, &Sinks { email: String::new(), crm_url: None }, "");
     let patient = [("LEADLINE__INGEST__PUBLISH_DEADLINE", "1h")];
     let ingest = product.start_ingest_with(&[&little_memory()[..], &patient].concat());
     let body = String::from_utf8(fixtures::lead("sample")).unwrap();

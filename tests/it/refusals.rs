@@ -9,7 +9,6 @@ use std::fmt::Write as _;
 
 use cases::{Case, Site};
 use leadline_proto::Status;
-use leadline_tests::binaries::Binaries;
 use leadline_tests::committed::assert_committed;
 use leadline_tests::{Stack, Suite, eventually};
 use serde_json::Value;
@@ -17,7 +16,7 @@ use uuid::Uuid;
 
 use crate::support::document::Document;
 use crate::support::http::{Answer, Body};
-use crate::support::{PATIENCE, Product, Running, Sinks, outcomes_at};
+use crate::support::{PATIENCE, Product, outcomes_at};
 
 const TABLE: &str = "docs/reference/bad-input.md";
 /// Shorter words stand in answers by themselves.
@@ -28,10 +27,8 @@ pub(crate) fn tests(suite: &mut Suite) {
 }
 
 fn each_input_gets_what_the_table_says(stack: &Stack) {
-    // Neither is used: the broker is the embedded one, and mails become files.
-    let sinks = Sinks { email: "transport = \"file\"\nfile.directory = \"outbox\"".to_owned(), crm_url: None };
-    let product = Product::new(stack, "refusals", "127.0.0.1:1", &sinks, "");
-    let (up, kafka) = up(&product);
+    let product = Product::on_embedded(stack, "refusals", "");
+    let (up, kafka) = product.up_with_broker(&[("LEADLINE__INGEST__BODY_TIMEOUT", "1s")]);
     let url = product.url();
     let host = url.split('/').nth(2).unwrap();
     let cases = Site { endpoint: &product.endpoint, token: &product.token }.cases();
@@ -44,16 +41,6 @@ fn each_input_gets_what_the_table_says(stack: &Stack) {
     let table = table(&product, &kafka, &cases, &answers);
     println!("{table}");
     assert_committed(TABLE, &table);
-}
-
-/// Starts the product on the embedded broker, and gives that broker's address.
-fn up(product: &Product) -> (Running, String) {
-    let mut command = product.command(&Binaries::built().leadline(), &["up", "--json", "--data", "data"]);
-    command.env("LEADLINE__INGEST__BODY_TIMEOUT", "1s");
-    let mut up = product.spawn_command("up", command);
-    let line = up.process.wait_for_line("{\"url\"", PATIENCE);
-    let running: Value = serde_json::from_str(&line).unwrap();
-    (up, running["kafka"].as_str().unwrap().to_owned())
 }
 
 /// What is wrong with an answer, also by the OpenAPI document.

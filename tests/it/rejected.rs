@@ -5,33 +5,15 @@ mod repair;
 use leadline_tests::binaries::Binaries;
 use leadline_tests::kafka::records_at;
 use leadline_tests::{Stack, Suite, eventually};
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::{PATIENCE, Posted, Product, Running, Sinks};
-
-/// Nobody listens there.
-const NOWHERE: &str = "127.0.0.1:1";
+use crate::support::{PATIENCE, Posted, Product, Running};
 
 pub(crate) fn tests(suite: &mut Suite) {
     suite.test("rejected::only_so_many_a_minute_are_kept", [], only_so_many_a_minute_are_kept);
     suite.test("rejected::without_kafka_the_answer_is_the_same", [], without_kafka_the_answer_is_the_same);
     repair::tests(suite);
-}
-
-/// A configuration whose mails become files.
-pub(crate) fn product(stack: &Stack, bootstrap: &str, extra: &str) -> Product {
-    let sinks = Sinks { email: "transport = \"file\"\nfile.directory = \"outbox\"".to_owned(), crm_url: None };
-    Product::new(stack, "rejected", bootstrap, &sinks, extra)
-}
-
-/// Starts everything on the embedded broker, and gives that broker's address.
-pub(crate) fn up(product: &Product) -> (Running, String) {
-    let command = product.command(&Binaries::built().leadline(), &["up", "--json", "--data", "data"]);
-    let mut up = product.spawn_command("up", command);
-    let line = up.process.wait_for_line("{\"url\"", PATIENCE);
-    let running: Value = serde_json::from_str(&line).unwrap();
-    (up, running["kafka"].as_str().unwrap().to_owned())
 }
 
 /// The id under which a refused body was kept.
@@ -54,8 +36,8 @@ fn kept(product: &Product, running: &Running, kept: &str) -> f64 {
 }
 
 fn only_so_many_a_minute_are_kept(stack: &Stack) {
-    let product = product(stack, NOWHERE, "[ingest.rejected]\nper_minute = 2");
-    let (up, kafka) = up(&product);
+    let product = Product::on_embedded(stack, "rejected", "[ingest.rejected]\nper_minute = 2");
+    let (up, kafka) = product.up_with_broker(&[]);
     assert_eq!(rejected_id(&product.post("")), None, "there is nothing to keep");
     assert_eq!(rejected_id(&product.post(" \n")), None);
     let ids: Vec<Option<Uuid>> = (0..4).map(|number| rejected_id(&product.post(format!("[{number}]")))).collect();
@@ -71,7 +53,7 @@ fn only_so_many_a_minute_are_kept(stack: &Stack) {
 }
 
 fn without_kafka_the_answer_is_the_same(stack: &Stack) {
-    let product = product(stack, NOWHERE, "");
+    let product = Product::on_embedded(stack, "rejected", "");
     let mut ingest = product.spawn("ingest", &Binaries::built().ingest(), &[]);
     ingest.process.wait_for_line("ingest open", PATIENCE);
     let answer = product.post("[]");

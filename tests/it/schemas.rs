@@ -8,7 +8,7 @@ use leadline_tests::binaries::Binaries;
 use leadline_tests::{Stack, Suite, eventually, fixtures};
 use serde_json::{Value, json};
 
-use crate::rejected::{figure, product, up};
+use crate::rejected::figure;
 use crate::support::{Database, PATIENCE, Posted, Product, outcomes_at, post};
 
 pub(crate) fn tests(suite: &mut Suite) {
@@ -23,7 +23,7 @@ fn post_to(product: &Product, endpoint: &str, body: &Value) -> Posted {
 }
 
 fn a_schema_warns_or_rejects(stack: &Stack) {
-    let product = product(stack, "127.0.0.1:1", "");
+    let product = Product::on_embedded(stack, "schemas", "");
     let text = json!({"type": "string"});
     let details = json!({"type": "object", "properties": {"Email": text, "LastName": text}});
     let schema = json!({"properties": {"UserDetails": details, "LeadSource": text}});
@@ -31,7 +31,7 @@ fn a_schema_warns_or_rejects(stack: &Stack) {
     fs::write(product.folder().join("lead.schema.json"), schema.to_string()).unwrap();
     product.add_endpoint("lax", "schema = \"lead.schema.json\"");
     product.add_endpoint("strict", "schema = \"lead.schema.json\"\nschema_mode = \"reject\"");
-    let (up, _kafka) = up(&product);
+    let (up, _kafka) = product.up_with_broker(&[]);
     let body = json!({"userDetails": {"Email": "ann@fabrikam.example", "Fax": "tel4711"}, "LeadSource": 1, "Campaign Ann": 2});
 
     let lead_id = post_to(&product, "lax", &body).lead_id().to_string();
@@ -72,10 +72,10 @@ fn check_log(log: &str, lead_id: &str) {
 }
 
 fn a_payload_of_another_sender_is_mapped(stack: &Stack) {
-    let product = product(stack, "127.0.0.1:1", "");
+    let product = Product::on_embedded(stack, "schemas", "");
     let mapping = "[endpoints.form.mapping]\nemail = \"/contact/mail\"\nlast_name = \"/contact/name\"\noffer = \"/what\"";
     product.add_endpoint("form", mapping);
-    let (_up, kafka) = up(&product);
+    let (_up, kafka) = product.up_with_broker(&[]);
     let body =
         json!({"contact": {"mail": "ann@fabrikam.example", "name": "Lee", "vip": true}, "what": "Backup", "LeadSource": "x"});
     let lead_id = post_to(&product, "form", &body).lead_id().to_string();
@@ -92,8 +92,8 @@ fn a_payload_of_another_sender_is_mapped(stack: &Stack) {
 }
 
 fn a_test_lead_is_seen_as_one(stack: &Stack) {
-    let product = product(stack, "127.0.0.1:1", "");
-    let (up, kafka) = up(&product);
+    let product = Product::on_embedded(stack, "schemas", "");
+    let (up, kafka) = product.up_with_broker(&[]);
     let seen = || {
         let series = format!("leadline_ingest_test_lead_timestamp_seconds{{endpoint=\"{}\"}}", product.endpoint);
         figure(&up.metrics(), &series)

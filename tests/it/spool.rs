@@ -14,7 +14,7 @@ use leadline_tests::kafka::{Cluster, Record};
 use leadline_tests::{Stack, Suite, Tool, eventually};
 use serde_json::json;
 
-use crate::support::{PATIENCE, Product, Running, Sinks};
+use crate::support::{NOWHERE, PATIENCE, Product, Running, Sinks};
 
 /// Enough for a broker that is there, also on a busy machine.
 const DEADLINE: &str = "1s";
@@ -34,7 +34,7 @@ pub(crate) fn tests(suite: &mut Suite) {
 
 fn a_stop_without_kafka(stack: &Stack) {
     // Nobody listens there.
-    let product = Product::new(stack, "stop", "127.0.0.1:1", &Sinks { email: String::new(), crm_url: None }, "");
+    let product = Product::new(stack, "stop", NOWHERE, &Sinks { email: String::new(), crm_url: None }, "");
     let start = || product.start_ingest_with(&[("LEADLINE__INGEST__PUBLISH_DEADLINE", "10ms")]);
     let mut ingest = start();
     assert_eq!(product.post(json!({"OfferTitle": "Backup"}).to_string()).json()["durable"], "spool");
@@ -53,8 +53,7 @@ pub(crate) struct Site<'a> {
 impl<'a> Site<'a> {
     pub(crate) fn new(stack: &'a Stack, spool: &str) -> Self {
         let kafka = Cluster::start(1).unwrap();
-        let sinks = Sinks { email: "transport = \"file\"\nfile.directory = \"outbox\"".to_owned(), crm_url: None };
-        let product = Product::new(stack, "spool", kafka.bootstrap(), &sinks, spool);
+        let product = Product::new(stack, "spool", kafka.bootstrap(), &Sinks::files(), spool);
         product.create_topics();
         Self { kafka, product, _stack: stack }
     }

@@ -6,5 +6,5 @@ pub(crate) mod http;
 mod product;
 mod records;
 
-pub(crate) use product::{PATIENCE, Posted, Product, REPEATS, Running, Sinks, get, outcomes_at, post};
+pub(crate) use product::{NOWHERE, PATIENCE, Posted, Product, REPEATS, Running, Sinks, get, outcomes_at, post};
 pub(crate) use records::{Database, Row};

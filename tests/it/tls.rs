@@ -8,7 +8,7 @@ use leadline_tests::certificate::{self, Files};
 use leadline_tests::{Stack, Suite, blocking, eventually, fixtures};
 use reqwest::{Client, Version};
 
-use crate::support::{PATIENCE, Product, Running, Sinks};
+use crate::support::{NOWHERE, PATIENCE, Product, Running, Sinks};
 
 const CERTIFICATE: &str = "LEADLINE__INGEST__TLS__CERTIFICATE_FILE";
 const KEY: &str = "LEADLINE__INGEST__TLS__KEY_FILE";
@@ -23,7 +23,7 @@ pub(crate) fn tests(suite: &mut Suite) {
 
 /// A product whose leads go into the spool, so that it needs nothing.
 fn product(stack: &Stack, name: &str) -> Product {
-    Product::new(stack, name, "127.0.0.1:1", &Sinks { email: String::new(), crm_url: None }, "")
+    Product::new(stack, name, NOWHERE, &Sinks { email: String::new(), crm_url: None }, "")
 }
 
 fn start(product: &Product, files: &Files) -> Running {

@@ -12,7 +12,7 @@ use leadline_tests::collector::{Collector, Span};
 use leadline_tests::{Stack, Suite, Tool, eventually};
 use serde_json::json;
 
-use crate::support::{PATIENCE, Posted, Product, Sinks, post};
+use crate::support::{PATIENCE, Posted, Product, post};
 
 /// The trace in the example of the specification, and the span there that posts a lead here.
 pub(crate) const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -28,11 +28,6 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.test("traces::only_who_may_post_names_a_trace", [kafka], passing_on::only_who_may_post);
     suite.test("traces::a_collector_that_is_away_delays_nothing_and_loses_nothing", [kafka], away::delays_nothing);
     suite.test("traces::what_cannot_be_followed_stops_the_start", [], what_cannot_be_followed_stops_the_start);
-}
-
-/// Mails to a folder, records to SQLite.
-fn files() -> Sinks {
-    Sinks { email: "transport = \"file\"\nfile.directory = \"outbox\"".to_owned(), crm_url: None }
 }
 
 /// Exports to this collector, without much waiting for a batch.
@@ -63,7 +58,7 @@ fn context_in(stack: &Stack, product: &Product, topic: &str, lead: &str) -> Vec<
 
 /// Each ends with 64 and one sentence that names the variable.
 fn what_cannot_be_followed_stops_the_start(stack: &Stack) {
-    let product = Product::new(stack, "traces", "127.0.0.1:1", &files(), "");
+    let product = Product::on_embedded(stack, "traces", "");
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1");
     for (name, value) in [
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),

@@ -14,7 +14,7 @@ use mail_parser::MessageParser;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::rejected::{figure, product, rejected_id, up};
+use crate::rejected::{figure, rejected_id};
 use crate::support::{Database, PATIENCE, Product, Running, outcomes_at};
 
 /// Beside the two sinks with the defaults, one of each kind that is told the opposite.
@@ -63,8 +63,8 @@ fn assert_ends(product: &Product, ends: &BTreeMap<String, Status>) {
 }
 
 fn the_contacts_are_told_and_the_crm_is_spared(stack: &Stack) {
-    let product = product(stack, "127.0.0.1:1", OTHERS);
-    let (up, kafka) = up(&product);
+    let product = Product::on_embedded(stack, "validate", OTHERS);
+    let (up, kafka) = product.up_with_broker(&[]);
     assert_eq!(last_came(&product, &up), 0.0);
     let answer = product.post(fixtures::lead("validate-button"));
     let receipt = answer.json();
@@ -86,8 +86,8 @@ fn the_contacts_are_told_and_the_crm_is_spared(stack: &Stack) {
 }
 
 fn a_broken_test_lead_is_kept(stack: &Stack) {
-    let product = product(stack, "127.0.0.1:1", OTHERS);
-    let (up, kafka) = up(&product);
+    let product = Product::on_embedded(stack, "validate", OTHERS);
+    let (up, kafka) = product.up_with_broker(&[]);
     let right = String::from_utf8(fixtures::lead("validate-button")).unwrap();
     let printed = right.replace("\"Contoso Test\",", "\"Contoso Test\"");
     let id = rejected_id(&product.post(printed.clone())).expect("it is kept");

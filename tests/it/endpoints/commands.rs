@@ -10,7 +10,6 @@ use leadline_tests::binaries::Binaries;
 use leadline_tests::{Stack, Suite};
 use serde_json::{Value, json};
 
-use super::product;
 use crate::support::Product;
 
 pub(super) fn tests(suite: &mut Suite) {
@@ -57,7 +56,7 @@ fn tokens(product: &Product, endpoint: &str) -> Vec<(String, bool)> {
 }
 
 fn edit_the_configuration(stack: &Stack) {
-    let product = product(stack, "edit");
+    let product = Product::on_embedded(stack, "edit", "");
     let config = || fs::read_to_string(product.config()).unwrap();
     let before = format!("# ours\n{}", config());
     fs::write(product.config(), &before).unwrap();
@@ -99,7 +98,7 @@ fn edit_the_configuration(stack: &Stack) {
 }
 
 fn say_what_is_wrong(stack: &Stack) {
-    let product = product(stack, "wrong");
+    let product = Product::on_embedded(stack, "wrong", "");
     let before = fs::read_to_string(product.config()).unwrap();
     let id = TokenHash::of(&product.token).id();
     let endpoint = product.endpoint.as_str();

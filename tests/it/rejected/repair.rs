@@ -11,8 +11,8 @@ use leadline_tests::{Stack, Suite, Tool, fixtures};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{product, rejected_id};
-use crate::support::{Product, Running};
+use super::rejected_id;
+use crate::support::{Product, Running, Sinks};
 
 pub(super) fn tests(suite: &mut Suite) {
     suite.test("rejected::a_repaired_body_becomes_the_lead_it_was_meant_to_be", [Tool::Kafka], becomes_a_lead);
@@ -28,7 +28,7 @@ struct Desk<'a> {
 
 impl<'a> Desk<'a> {
     fn open(stack: &'a Stack) -> Self {
-        let product = product(stack, stack.kafka().bootstrap(), "");
+        let product = Product::new(stack, "rejected", stack.kafka().bootstrap(), &Sinks::files(), "");
         product.create_topics();
         let running = [product.start_ingest(), product.start_crm()];
         Self { stack, product, _running: running }

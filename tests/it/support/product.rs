@@ -13,11 +13,15 @@ use leadline_tests::kafka::{Cluster, Record, records_at};
 use leadline_tests::process::Process;
 use leadline_tests::smtp::SmtpServer;
 use leadline_tests::{Stack, eventually, free_port};
+use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
 
 /// Longest wait for anything in a test; far more than it takes, as machines are shared.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Nobody listens there.
+pub(crate) const NOWHERE: &str = "127.0.0.1:1";
 
 /// The environment's name of the time within which a lead is a repeat.
 pub(crate) const REPEATS: &str = "LEADLINE__WORKER__REPEATS";
@@ -35,6 +39,11 @@ impl Sinks {
     pub(crate) fn to(smtp: &SmtpServer) -> Self {
         let email = format!("smtp.host = \"127.0.0.1\"\nsmtp.port = {}\nsmtp.tls = \"none\"", smtp.port());
         Self { email, crm_url: None }
+    }
+
+    /// Mail to a folder of the test; records in SQLite.
+    pub(crate) fn files() -> Self {
+        Self { email: "transport = \"file\"\nfile.directory = \"outbox\"".to_owned(), crm_url: None }
     }
 }
 
@@ -67,7 +76,7 @@ impl Posted {
 
     /// The body, which is JSON.
     #[track_caller]
-    pub(crate) fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
 
@@ -93,6 +102,11 @@ impl Product {
         };
         std::fs::write(product.config(), product.toml(bootstrap, sinks, extra)).unwrap();
         product
+    }
+
+    /// A product whose broker is the embedded one, so that it needs nothing.
+    pub(crate) fn on_embedded(stack: &Stack, name: &str, extra: &str) -> Self {
+        Self::new(stack, name, NOWHERE, &Sinks::files(), extra)
     }
 
     /// What is started from now on has these variables in its environment.
@@ -190,6 +204,21 @@ url = "{crm_url}"
     pub(crate) fn create_topics(&self) {
         let output = self.command(&Binaries::built().leadline(), &["topics", "create"]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Starts everything in one process on the embedded broker, with these variables, and waits until it is ready.
+    pub(crate) fn up(&self, environment: &[(&str, &str)]) -> Running {
+        self.up_with_broker(environment).0
+    }
+
+    /// The same, and the broker's address.
+    pub(crate) fn up_with_broker(&self, environment: &[(&str, &str)]) -> (Running, String) {
+        let mut command = self.command(&Binaries::built().leadline(), &["up", "--json", "--data", "data"]);
+        command.envs(environment.iter().copied());
+        let mut up = self.spawn_command("up", command);
+        let line = up.process.wait_for_line("{\"url\"", PATIENCE);
+        let said: Value = serde_json::from_str(&line).unwrap();
+        (up, said["kafka"].as_str().unwrap().to_owned())
     }
 
     /// Starts ingest and waits until it is ready.

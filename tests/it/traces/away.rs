@@ -7,8 +7,8 @@ use leadline_tests::collector::{Collector, Manner};
 use leadline_tests::{Stack, eventually};
 use uuid::Uuid;
 
-use super::{files, post_traced};
-use crate::support::{PATIENCE, Product, Running};
+use super::post_traced;
+use crate::support::{PATIENCE, Product, Running, Sinks};
 
 const LOST: &str = "spans cannot be exported";
 /// Several times what fits into the queue below.
@@ -33,7 +33,7 @@ fn check(stack: &Stack, endpoint: &str, told: usize) {
     let queue = [("OTEL_BSP_MAX_QUEUE_SIZE", "8"), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4"), ("OTEL_BSP_SCHEDULE_DELAY", "50")];
     let target = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint), ("OTEL_EXPORTER_OTLP_TIMEOUT", EXPORT)];
     let environment = queue.into_iter().chain(target).map(|(name, value)| (name, value.to_owned()));
-    let product = Product::new(stack, "away", stack.kafka().bootstrap(), &files(), "").with_environment(environment);
+    let product = Product::new(stack, "away", stack.kafka().bootstrap(), &Sinks::files(), "").with_environment(environment);
     product.create_topics();
     let mut processes = [product.start_ingest(), product.start_email()];
     let leads: Vec<Uuid> = (0..LEADS).map(|_| accepted_soon(&product)).collect();

@@ -5,8 +5,8 @@ use leadline_tests::Stack;
 use leadline_tests::collector::{Collector, Manner};
 use serde_json::json;
 
-use super::{SENDER, TRACE, context_in, exporting, files, post_traced, spans};
-use crate::support::{Posted, Product, post};
+use super::{SENDER, TRACE, context_in, exporting, post_traced, spans};
+use crate::support::{Posted, Product, Sinks, post};
 
 /// Trace, span and flags of the context that stands in `leads` for a lead.
 #[track_caller]
@@ -37,7 +37,7 @@ fn fresh(stack: &Stack, product: &Product, posted: &Posted) -> String {
 
 pub(super) fn not_sampled(stack: &Stack) {
     let collector = Collector::start(Manner::Takes);
-    let product = Product::new(stack, "unsampled", stack.kafka().bootstrap(), &files(), "");
+    let product = Product::new(stack, "unsampled", stack.kafka().bootstrap(), &Sinks::files(), "");
     let product = product.with_environment(exporting(&collector));
     product.create_topics();
     let mut processes = [product.start_ingest(), product.start_email()];
@@ -53,7 +53,7 @@ pub(super) fn not_sampled(stack: &Stack) {
 
 pub(super) fn off_by_default(stack: &Stack) {
     let collector = Collector::start(Manner::Takes);
-    let product = Product::new(stack, "off", stack.kafka().bootstrap(), &files(), "");
+    let product = Product::new(stack, "off", stack.kafka().bootstrap(), &Sinks::files(), "");
     product.create_topics();
     // Once nothing is asked for, and once it is taken back.
     let none = [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()), ("OTEL_TRACES_EXPORTER", "none".to_owned())];
@@ -89,7 +89,7 @@ fn post_none_left(stack: &Stack, product: &Product) -> String {
 /// Who has no token gets nothing into our traces; nor does who sends two.
 pub(super) fn only_who_may_post(stack: &Stack) {
     let collector = Collector::start(Manner::Takes);
-    let product = Product::new(stack, "stranger", stack.kafka().bootstrap(), &files(), "");
+    let product = Product::new(stack, "stranger", stack.kafka().bootstrap(), &Sinks::files(), "");
     let product = product.with_environment(exporting(&collector));
     product.create_topics();
     let mut ingest = product.start_ingest();

@@ -7,7 +7,7 @@ use leadline_tests::smtp::address;
 use leadline_tests::{Stack, eventually};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 
-use super::{SENDER, TRACE, context_in, exporting, files, post_traced, spans};
+use super::{SENDER, TRACE, context_in, exporting, post_traced, spans};
 use crate::support::{PATIENCE, Product, Sinks};
 
 /// What `span` tells of these.
@@ -22,7 +22,8 @@ fn traceparent(span: &Span) -> String {
 pub(super) fn from_the_post_to_both_sinks(stack: &Stack) {
     let collector = Collector::start(Manner::Takes);
     let key = ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=the-collectors-key".to_owned());
-    let product = Product::new(stack, "trace", stack.kafka().bootstrap(), &files(), "").with_environment(exporting(&collector));
+    let product =
+        Product::new(stack, "trace", stack.kafka().bootstrap(), &Sinks::files(), "").with_environment(exporting(&collector));
     let product = product.with_environment([key]);
     product.create_topics();
     let _processes = [product.start_ingest(), product.start_email(), product.start_crm()];
@@ -103,7 +104,8 @@ pub(super) fn tried_again(stack: &Stack) {
 pub(super) fn from_the_spool(stack: &Stack) {
     let collector = Collector::start(Manner::Takes);
     let kafka = Cluster::start(1).unwrap();
-    let product = Product::new(stack, "spooled", kafka.bootstrap(), &files(), "").with_environment(exporting(&collector));
+    let product =
+        Product::new(stack, "spooled", kafka.bootstrap(), &Sinks::files(), "").with_environment(exporting(&collector));
     product.create_topics();
     let _ingest = product.start_ingest_with(&[("LEADLINE__INGEST__PUBLISH_DEADLINE", "1s")]);
     kafka.signal(1, Signal::Stop);

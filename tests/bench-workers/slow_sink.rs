@@ -17,7 +17,8 @@ const SHAPE: Shape = Shape { partitions: 4, leads: 220_000, keys: 10_000, bytes:
 pub(crate) fn measure(place: &Place, options: &Options, report: &mut Report) {
     let shape = Shape { leads: options.pick(SHAPE.leads, 70_000), ..SHAPE };
     let backlog = Backlog::fill(place, shape);
-    let run = |behaviour, concurrency, leads| Run { backlog: &backlog, behaviour, concurrency, leads }.measure(place);
+    let run =
+        |behaviour, concurrency, leads| Run { backlog: &backlog, behaviour, concurrency, leads, outcomes: true }.measure(place);
     let seconds = options.pick(6.0, 2.0);
     let repetition = |_| {
         let most = run(Behaviour::Nothing, 1_024, shape.leads * 9 / 10).rate;

@@ -36,7 +36,9 @@ pub(crate) fn measure(place: &Place, options: &Options, report: &mut Report) {
     let leads = options.pick(200_000, 50_000);
     let backlog = Backlog::fill(place, Shape { partitions: PARTITIONS, leads, keys: KEYS, bytes: BYTES });
     let (encoded, outcomes) = (Encoded::new(KEYS, BYTES), Outcomes::new(KEYS));
-    let run = |concurrency| Run { backlog: &backlog, behaviour: Behaviour::Nothing, concurrency, leads }.measure(place).rate;
+    let run = |concurrency| {
+        Run { backlog: &backlog, behaviour: Behaviour::Nothing, concurrency, leads, outcomes: true }.measure(place).rate
+    };
     // One after the other within a repetition, so that what else runs on the machine meets all of them.
     let repetition = |_| Rates {
         consumer: bare::consume(place, &backlog),

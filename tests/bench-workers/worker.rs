@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use leadline_platform::config::{Settings, Sources};
+use leadline_platform::kafka::Producer;
 use leadline_platform::process::Process;
 use leadline_proto::SinkName;
 use leadline_proto::config::SECTIONS;
@@ -23,6 +24,8 @@ pub(crate) struct Run<'a> {
     pub(crate) concurrency: usize,
     /// So many leads are waited for; then it is stopped.
     pub(crate) leads: usize,
+    /// Whether outcomes are written. Otherwise each counts as acknowledged at once.
+    pub(crate) outcomes: bool,
 }
 
 /// What a run gave.
@@ -44,18 +47,21 @@ impl Run<'_> {
         let setup = place.prepare(self.backlog, self.behaviour, self.concurrency);
         let tally = Tally::of_sink(&setup.sink, self.leads as u64);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads can be started");
-        runtime.block_on(run(&setup, &tally));
+        runtime.block_on(run(&setup, &tally, self.outcomes));
         runtime.shutdown_timeout(Duration::from_secs(1));
         place.clear(&setup);
         ran(&tally)
     }
 }
 
-async fn run(setup: &Setup, tally: &Arc<Tally>) {
+async fn run(setup: &Setup, tally: &Arc<Tally>, outcomes: bool) {
     let sources = Sources { defaults: &DEFAULTS, sections: SECTIONS, file: Some(&setup.file), preset: None };
     let process = Settings::load(&sources).and_then(Process::new).expect("the settings are right");
     let name: SinkName = setup.sink.parse().expect("the name is right");
-    let worker = Worker::start::<Bench>(&process, &name, Some(tally.clone()));
+    let client = Worker::client(&process, &name);
+    let producer =
+        if outcomes { Producer::new(client, Some(tally.clone())) } else { Producer::discarding(client, tally.clone()) };
+    let worker = Worker::start_with::<Bench>(&process, &name, producer.expect("the settings are right"));
     let worker = worker.unwrap_or_else(|error| panic!("the worker does not start: {error}"));
     eventually_async("every lead has an acknowledged outcome", PATIENCE, || async { tally.acknowledged.complete() }).await;
     process.lifecycle.stop();

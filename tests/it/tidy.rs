@@ -20,6 +20,7 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.test("tidy::no_file_is_too_long", [], |_| none(sources::production(), too_long));
     suite.test("tidy::no_unwrap_without_an_invariant", [], |_| none(sources::production(), unwraps));
     suite.test("tidy::metric_names_live_in_metrics", [], |_| none(sources::production(), metric_names));
+    suite.test("tidy::nothing_discards_what_it_publishes", [], |_| none(sources::production(), discards));
     suite.test("tidy::no_toolchain_file", [], |_| no_toolchain_file());
 }
 
@@ -73,6 +74,12 @@ fn names_a_metric(line: &str) -> bool {
         plain && text.starts_with("leadline_") && UNITS.iter().any(|unit| text.ends_with(unit))
     };
     literals.into_iter().any(is_metric)
+}
+
+/// There is a producer that throws everything away, for benches.
+fn discards(file: &Source) -> Vec<String> {
+    let uses = file.text.contains("Producer::discarding(");
+    if uses { vec![format!("{}: a discarding producer loses leads; it is for benches only", file.name)] } else { vec![] }
 }
 
 /// The version that the code needs is `rust-version`; which newer one is used is up to whoever builds it.

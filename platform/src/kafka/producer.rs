@@ -78,6 +78,8 @@ struct Shared {
     config: ClientConfig,
     current: RwLock<Arc<Inner>>,
     observer: Option<Arc<dyn DeliveryObserver>>,
+    /// Whether records are acknowledged and thrown away.
+    discards: bool,
 }
 
 impl Producer {
@@ -86,8 +88,22 @@ impl Producer {
     /// # Errors
     /// When a setting is refused.
     pub fn new(config: ClientConfig, observer: Option<Arc<dyn DeliveryObserver>>) -> Result<Self, KafkaError> {
+        Self::build(config, observer, false)
+    }
+
+    /// A producer that acknowledges every record and throws it away. Only for measuring what a caller takes by itself: everything
+    /// that is published is lost.
+    ///
+    /// # Errors
+    /// When a setting is refused.
+    #[doc(hidden)]
+    pub fn discarding(config: ClientConfig, observer: Arc<dyn DeliveryObserver>) -> Result<Self, KafkaError> {
+        Self::build(config, Some(observer), true)
+    }
+
+    fn build(config: ClientConfig, observer: Option<Arc<dyn DeliveryObserver>>, discards: bool) -> Result<Self, KafkaError> {
         let current = RwLock::new(Arc::new(create(&config)?));
-        Ok(Self { shared: Arc::new(Shared { config, current, observer }) })
+        Ok(Self { shared: Arc::new(Shared { config, current, observer, discards }) })
     }
 
     fn current(&self) -> Arc<Inner> {
@@ -101,13 +117,9 @@ impl Producer {
     /// [`PublishError`].
     pub async fn publish(&self, record: &Record) -> Result<Acked, PublishError> {
         let client = self.current();
-        let result = match enqueue(&client, record) {
-            Ok(delivery) => match delivery.await {
-                Ok(Ok(delivery)) => Ok(Acked { partition: delivery.partition, offset: delivery.offset }),
-                Ok(Err((error, _))) => Err(classify(&error)),
-                Err(_canceled) => Err(PublishError::Unacknowledged("the client was closed".to_owned())),
-            },
-            Err(error) => Err(classify(&error)),
+        let result = match self.shared.discards {
+            true => Ok(Acked { partition: record.partition.unwrap_or_default(), offset: 0 }),
+            false => deliver(&client, record).await,
         };
         match &result {
             Ok(acked) => {
@@ -189,6 +201,14 @@ impl Producer {
 
 fn create(config: &ClientConfig) -> Result<Inner, KafkaError> {
     config.create_with_context(KafkaContext::default())
+}
+
+async fn deliver(client: &Inner, record: &Record) -> Result<Acked, PublishError> {
+    match enqueue(client, record).map_err(|error| classify(&error))?.await {
+        Ok(Ok(delivery)) => Ok(Acked { partition: delivery.partition, offset: delivery.offset }),
+        Ok(Err((error, _))) => Err(classify(&error)),
+        Err(_canceled) => Err(PublishError::Unacknowledged("the client was closed".to_owned())),
+    }
 }
 
 fn enqueue(client: &Inner, record: &Record) -> Result<rdkafka::producer::DeliveryFuture, KafkaError> {

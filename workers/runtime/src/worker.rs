@@ -84,6 +84,20 @@ impl Worker {
         name: &SinkName,
         observer: Option<Arc<dyn DeliveryObserver>>,
     ) -> Result<Self, Fatal> {
+        let producer = Producer::new(Self::client(process, name), observer).map_err(Fatal::usage)?;
+        Self::start_with::<K>(process, name, producer)
+    }
+
+    /// The settings of the producer that a worker writes with.
+    pub fn client(process: &Process, name: &SinkName) -> ClientConfig {
+        settings::recorder(&process.sections.kafka, &format!("leadline-{name}"))
+    }
+
+    /// The same with a producer of the caller's own, which has the settings of [`Worker::client`].
+    ///
+    /// # Errors
+    /// As [`Worker::start`].
+    pub fn start_with<K: Kind>(process: &Process, name: &SinkName, producer: Producer) -> Result<Self, Fatal> {
         let config = Config::read(&process.settings, &process.sections.lifecycle)?;
         let endpoints = read_endpoints(&process.settings)?;
         let setup = Setup {
@@ -96,8 +110,6 @@ impl Worker {
         let sink = Arc::new(K::build(&setup)?);
         let metrics = RuntimeMetrics::new(&process.registry, &[("sink", name.as_str())]).map_err(Fatal::internal)?;
         metrics.start_at_zero();
-        let client = settings::recorder(&process.sections.kafka, &format!("leadline-{name}"));
-        let producer = Producer::new(client, observer).map_err(Fatal::usage)?;
         let (events, received) = unbounded_channel();
         let window = || Arc::new(Window::new(config.window_leads, config.window_bytes));
         let parts = Parts {

@@ -100,7 +100,7 @@ pub fn record(topic: &str, lead: &AcceptedLead) -> Record {
         topic: topic.to_owned(),
         partition: None,
         key: Some(lead.person.as_str().as_bytes().to_vec()),
-        headers: lead.headers().iter().map(|(name, value)| (name.to_owned(), value.to_vec())).collect(),
+        headers: lead.headers().into_iter().collect(),
         value: Some(lead.encode()),
     }
 }

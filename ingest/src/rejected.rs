@@ -63,7 +63,7 @@ impl Rejects {
             topic: self.topic.clone(),
             partition: None,
             key: None,
-            headers: rejected.headers().iter().map(|(name, value)| (name.to_owned(), value.to_vec())).collect(),
+            headers: rejected.headers().into_iter().collect(),
             value: Some(rejected.encode()),
         }
     }

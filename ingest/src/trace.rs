@@ -67,7 +67,7 @@ pub(crate) fn publish(tracer: &Tracer, parent: TraceContext, lead: &AcceptedLead
     span.set("messaging.operation.name", || "publish");
     span.set("messaging.destination.name", || record.topic.clone());
     span.set(LEAD_ID, || lead.lead_id.to_string());
-    record.headers.push((TRACEPARENT.to_owned(), span.context().to_string().into_bytes()));
+    record.headers.push((TRACEPARENT.into(), span.context().to_string().into_bytes()));
     span
 }
 

@@ -91,10 +91,10 @@ impl DeadLetter {
             ("last-failed-at", self.last_failed_at.to_string()),
         ];
         for (name, value) in connect {
-            headers.set(&format!("{CONNECT_ERRORS}{name}"), value);
+            headers.set(format!("{CONNECT_ERRORS}{name}"), value);
         }
         for (name, value) in ours {
-            headers.set(&format!("{DLQ}{name}"), value);
+            headers.set(format!("{DLQ}{name}"), value);
         }
     }
 

@@ -3,6 +3,8 @@
 //! Every header name of the product stands here and nowhere else. CloudEvents attributes follow the Kafka protocol binding,
 //! binary mode: `ce_` and the attribute's name, values in UTF-8.
 
+use std::borrow::Cow;
+
 /// CloudEvents: version of the specification, always `1.0`.
 pub const CE_SPECVERSION: &str = "ce_specversion";
 /// CloudEvents: id of the event; of a lead its lead id.
@@ -53,9 +55,28 @@ pub const CONNECT_ERRORS: &str = "__connect.errors.";
 /// Prefix of Leadline's own headers on dead letters.
 pub const DLQ: &str = "dlq.";
 
+/// What nearly every record carries, in its order. Such a name takes no memory when it is read.
+const USUAL: [&str; 12] = [
+    CE_SPECVERSION,
+    CE_ID,
+    CE_TYPE,
+    CE_SOURCE,
+    CE_TIME,
+    CE_DATASCHEMA,
+    CONTENT_TYPE,
+    TRACEPARENT,
+    CONTENT,
+    REPLAY,
+    ATTEMPT,
+    REDELIVERY,
+];
+
+/// The name of a header.
+pub type Name = Cow<'static, str>;
+
 /// Headers of one record, in order, names unique.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(String, Vec<u8>)>);
+pub struct Headers(Vec<(Name, Vec<u8>)>);
 
 impl Headers {
     /// No headers.
@@ -64,17 +85,17 @@ impl Headers {
     }
 
     /// Sets a header, replacing one of the same name.
-    pub fn set(&mut self, name: &str, value: impl Into<Vec<u8>>) {
-        let value = value.into();
-        match self.0.iter_mut().find(|(known, _)| known == name) {
+    pub fn set(&mut self, name: impl Into<Name>, value: impl Into<Vec<u8>>) {
+        let (name, value) = (name.into(), value.into());
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
             Some((_, old)) => *old = value,
-            None => self.0.push((name.to_owned(), value)),
+            None => self.0.push((name, value)),
         }
     }
 
     /// Sets a header and returns the list, for building one.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
+    pub fn with(mut self, name: impl Into<Name>, value: impl Into<Vec<u8>>) -> Self {
         self.set(name, value);
         self
     }
@@ -102,18 +123,32 @@ impl Headers {
 
     /// All headers in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
+        self.0.iter().map(|(name, value)| (name.as_ref(), value.as_slice()))
     }
 }
 
-impl<N: Into<String>, V: Into<Vec<u8>>> FromIterator<(N, V)> for Headers {
+impl IntoIterator for Headers {
+    type Item = (Name, Vec<u8>);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<N: AsRef<str>, V: Into<Vec<u8>>> FromIterator<(N, V)> for Headers {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(headers: I) -> Self {
         let mut list = Self::new();
         for (name, value) in headers {
-            list.set(&name.into(), value);
+            list.set(named(name.as_ref()), value);
         }
         list
     }
+}
+
+fn named(name: &str) -> Name {
+    let usual = USUAL.into_iter().find(|usual| *usual == name);
+    usual.map_or_else(|| Cow::Owned(name.to_owned()), Cow::Borrowed)
 }
 
 /// The CloudEvents attributes that every message of Leadline carries.
@@ -139,6 +174,15 @@ mod tests {
         assert_eq!(headers.iter().collect::<Vec<_>>(), [("a", &b"3"[..]), ("b", &b"2"[..])]);
         let collected: Headers = [("a", "1"), ("b", "2"), ("a", "3")].into_iter().collect();
         assert_eq!(collected, headers);
+    }
+
+    #[test]
+    fn usual_names_and_others_are_read_alike() {
+        let written = Headers::new().with(CE_ID, "7").with("an-unusual-one", "8").with(String::from(CE_TYPE), "9");
+        let read: Headers = written.clone().into_iter().collect();
+        assert_eq!(read, written);
+        let borrowed = |(name, _): (Name, Vec<u8>)| matches!(name, Cow::Borrowed(_));
+        assert_eq!(read.into_iter().map(borrowed).collect::<Vec<_>>(), [true, false, true]);
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl Place {
             topic: "leads".to_owned(),
             partition: None,
             key: Some(lead.person.as_str().as_bytes().to_vec()),
-            headers: lead.headers().iter().map(|(name, value)| (name.to_owned(), value.to_vec())).collect(),
+            headers: lead.headers().into_iter().collect(),
             value: Some(lead.encode()),
         });
         let bodies = leads.iter().map(|lead| lead.raw.expose().to_owned()).collect();

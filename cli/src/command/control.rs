@@ -33,7 +33,7 @@ pub(crate) fn write(site: &Site, command: &str, changes: &[Change], now: Timesta
     block_on(async {
         for change in changes {
             let key = Some(change.key().into_bytes());
-            let record = site::record(topic.clone(), 0, key, &change.headers(now), change.value());
+            let record = site::record(topic.clone(), 0, key, change.headers(now), change.value());
             producer.publish(&record).await.map_err(|error| site.not_written(&Topic::Control, &error))?;
         }
         Ok(())

@@ -121,7 +121,6 @@ impl Site {
 }
 
 /// A record for a place that is given.
-pub(crate) fn record(topic: String, partition: i32, key: Option<Vec<u8>>, headers: &Headers, value: Option<Vec<u8>>) -> Record {
-    let headers = headers.iter().map(|(name, value)| (name.to_owned(), value.to_vec())).collect();
-    Record { topic, partition: Some(partition), key, headers, value }
+pub(crate) fn record(topic: String, partition: i32, key: Option<Vec<u8>>, headers: Headers, value: Option<Vec<u8>>) -> Record {
+    Record { topic, partition: Some(partition), key, headers: headers.into_iter().collect(), value }
 }

@@ -3,6 +3,8 @@
 //! The frame is `LEADSPL1`, the length and the CRC-32 of what follows (both 32 bits, little endian), and a JSON text. With it an
 //! entry can be told from rubbish even in a file that the store no longer opens.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use leadline_platform::kafka::Record;
 use leadline_proto::headers::REDELIVERY;
@@ -43,7 +45,7 @@ impl Entry {
     /// The entry of a record. `None` for one that no lead makes: without a key, or with a value that is no JSON text.
     pub(crate) fn of(record: &Record, spooled_at: Timestamp) -> Option<Self> {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
-        let headers = record.headers.iter().map(|(name, value)| Some((name.clone(), text(value)?)));
+        let headers = record.headers.iter().map(|(name, value)| Some((name.clone().into_owned(), text(value)?)));
         Some(Self {
             spooled_at,
             key: text(record.key.as_deref()?)?,
@@ -54,9 +56,10 @@ impl Entry {
 
     /// The record, marked as one that may stand in the topic already.
     pub(crate) fn record(self, topic: &str) -> Record {
-        let mut headers: Vec<_> = self.headers.into_iter().map(|(name, value)| (name, value.into_bytes())).collect();
+        let mut headers: Vec<(Cow<str>, _)> =
+            self.headers.into_iter().map(|(name, value)| (name.into(), value.into_bytes())).collect();
         headers.retain(|(name, _)| name != REDELIVERY);
-        headers.push((REDELIVERY.to_owned(), b"1".to_vec()));
+        headers.push((REDELIVERY.into(), b"1".to_vec()));
         Record {
             topic: topic.to_owned(),
             partition: None,
@@ -109,7 +112,7 @@ pub(super) mod tests {
             topic: "leads".to_owned(),
             partition: None,
             key: Some(key.into()),
-            headers: vec![("ce_id".to_owned(), text.as_bytes().to_vec())],
+            headers: vec![("ce_id".into(), text.as_bytes().to_vec())],
             value: Some(serde_json::to_vec(&serde_json::json!({ "text": text })).unwrap()),
         }
     }
@@ -123,7 +126,7 @@ pub(super) mod tests {
         let before = record("ada", "a \"quoted\" text\u{1f600}");
         let after = Entry::decode(&Entry::of(&before, Timestamp::UNIX_EPOCH).unwrap().encode()).unwrap().record("leads");
         assert_eq!((&after.key, &after.value), (&before.key, &before.value));
-        let marked = ("leadline-redelivery".to_owned(), b"1".to_vec());
+        let marked = ("leadline-redelivery".into(), b"1".to_vec());
         assert_eq!(after.headers, [before.headers.clone(), vec![marked]].concat());
     }
 

@@ -3,6 +3,7 @@
 //! Wraps librdkafka's producer for three of its habits: dropping it loses what is queued, a fatal error ends it for good,
 //! and its waiting `send` sleeps. Here nothing blocks the caller, and a producer that is ended is replaced.
 
+use std::borrow::Cow;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ pub struct Record {
     /// Key; records of one key keep their order.
     pub key: Option<Vec<u8>>,
     /// Headers in order.
-    pub headers: Vec<(String, Vec<u8>)>,
+    pub headers: Vec<(Cow<'static, str>, Vec<u8>)>,
     /// Value; without it the record is a tombstone.
     pub value: Option<Vec<u8>>,
 }

@@ -174,7 +174,7 @@ impl Recorder {
             topic: self.topics.name(&Topic::Control),
             partition: Some(0),
             key: Some(change.key().into_bytes()),
-            headers: owned(&change.headers(Timestamp::now())),
+            headers: change.headers(Timestamp::now()).into_iter().collect(),
             value: change.value(),
         };
         self.producer.publish_until_acked(&record, |_| {}).await;
@@ -191,7 +191,7 @@ impl Recorder {
             topic: self.topics.name(&topic),
             partition: Some(record.slot.partition),
             key: record.key.clone(),
-            headers: owned(&headers),
+            headers: headers.into_iter().collect(),
             value,
         };
         let mut waits = Some(self.unacked.begin());
@@ -211,8 +211,4 @@ fn set_content(headers: &mut Headers, content: Option<ContentHash>) {
     if let Some(content) = content {
         headers.set(CONTENT, content.to_string());
     }
-}
-
-fn owned(headers: &Headers) -> Vec<(String, Vec<u8>)> {
-    headers.iter().map(|(name, value)| (name.to_owned(), value.to_vec())).collect()
 }

@@ -68,8 +68,8 @@ fn write(site: &Site, letter: &Letter, reason: &Code) -> Result<(), Fatal> {
     let record =
         |topic: &Topic, headers, value| site::record(site.name(topic), letter.partition, letter.key.clone(), headers, value);
     let records = [
-        (Topic::Outcomes, record(&Topic::Outcomes, &outcome.headers(), Some(outcome.encode()))),
-        (letters.clone(), record(&letters, &settled, None)),
+        (Topic::Outcomes, record(&Topic::Outcomes, outcome.headers(), Some(outcome.encode()))),
+        (letters.clone(), record(&letters, settled, None)),
     ];
     let producer = site.producer(CLIENT)?;
     block_on(async {

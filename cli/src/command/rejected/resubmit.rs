@@ -120,6 +120,6 @@ async fn publish(site: &Site, lead: &AcceptedLead) -> Result<(), Fatal> {
     site.must_exist(&producer, &Topic::Leads)?;
     let mut record = read::record(&site.name(&Topic::Leads), lead);
     // It may have been resubmitted before: workers look for its outcome first.
-    record.headers.push((REDELIVERY.to_owned(), b"1".to_vec()));
+    record.headers.push((REDELIVERY.into(), b"1".to_vec()));
     producer.publish(&record).await.map(drop).map_err(|error| site.not_written(&Topic::Leads, &error))
 }

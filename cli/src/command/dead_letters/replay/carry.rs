@@ -197,12 +197,12 @@ impl Writer {
         let Taken { chosen: Chosen { sink, lead_id, replay }, partition, key, headers, value } = letter;
         let (now, retry, letters) = (Timestamp::now(), Topic::Retry(sink.clone()), Topic::DeadLetters(sink.clone()));
         let again = record::headers(&headers, replay, now);
-        let again = site::record(self.site.name(&retry), partition, key.clone(), &again, value);
+        let again = site::record(self.site.name(&retry), partition, key.clone(), again, value);
         if let Err(error) = self.write(&retry, &again).await {
             return Sent { replayed: false, error: Some(error) };
         }
         let note = Settled { lead_id, replay }.headers(&sink, now);
-        let note = site::record(self.site.name(&letters), partition, key, &note, None);
+        let note = site::record(self.site.name(&letters), partition, key, note, None);
         Sent { replayed: true, error: self.write(&letters, &note).await.err() }
     }
 

@@ -1,5 +1,6 @@
 //! What the tests of this crate share: leads, tasks, and sinks built from a configuration.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use leadline_platform::config::{ConfigError, Settings, Sources};
@@ -36,7 +37,7 @@ pub(crate) fn accepted(body: &str) -> AcceptedLead {
 
 /// A lead to be handled for the first time.
 pub(crate) fn task(body: &str) -> Task {
-    Task { lead: accepted(body), history: History::default(), claim: Claim::default() }
+    Task { lead: Arc::new(accepted(body)), history: History::default(), claim: Claim::default() }
 }
 
 /// A sink from the TOML of its section, for an endpoint `shop` with these contacts.

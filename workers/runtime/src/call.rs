@@ -41,7 +41,8 @@ impl<S: Sink> Caller<S> {
     pub(crate) async fn call(&self, task: &Task, place: Place<'_>, handling: &Span) -> Called {
         let span = self.traces.call(handling);
         let started = Instant::now();
-        let call = AssertUnwindSafe(self.sink.handle(std::slice::from_ref(task))).catch_unwind();
+        // Boxed, so that the largest sink does not make every future around it as large.
+        let call = AssertUnwindSafe(Box::pin(self.sink.handle(std::slice::from_ref(task)))).catch_unwind();
         // Where nothing tells how far the handler was, the lead may have been delivered.
         let (verdict, result) = match tokio::time::timeout(self.deadline, call).await {
             Ok(Ok(mut verdicts)) => {

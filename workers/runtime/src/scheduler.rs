@@ -321,11 +321,12 @@ impl<S: Sink> Scheduler<S> {
             }
             let Some(start) = self.state.start_next() else { break };
             let (attempts, events) = (self.attempts.clone(), self.events.clone());
-            tokio::spawn(async move {
+            // Boxed, as a task is moved several times before it runs.
+            tokio::spawn(Box::pin(async move {
                 let attempt = std::panic::AssertUnwindSafe(attempts.run(&start.record)).catch_unwind();
                 let ended = attempt.await.ok();
                 let _ = events.send(Event::Ended(start, ended));
-            });
+            }));
         }
     }
 

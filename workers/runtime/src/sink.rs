@@ -20,7 +20,7 @@ use crate::tenure::Tenure;
 #[derive(Clone, Debug)]
 pub struct Task {
     /// The lead.
-    pub lead: AcceptedLead,
+    pub lead: Arc<AcceptedLead>,
     /// Tries, replay number and progress so far.
     pub history: History,
     /// Whether the lead is still this worker's.

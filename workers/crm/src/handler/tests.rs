@@ -36,7 +36,7 @@ fn lead(id: u128, minute: &str, body: &str) -> Task {
         lead: parsed,
         raw: Personal::verbatim(body).unwrap(),
     };
-    Task { lead, history: History::default(), claim: Claim::default() }
+    Task { lead: lead.into(), history: History::default(), claim: Claim::default() }
 }
 
 fn build(section: &str) -> Result<Handler, ConfigError> {

@@ -1,5 +1,7 @@
 //! Who gets a message, and what a lead's verdict is. Dialogues with a server are tested in `smtp`.
 
+use std::sync::Arc;
+
 use leadline_proto::keys::recipient_hash;
 
 use super::*;
@@ -47,7 +49,7 @@ async fn without_contacts_the_sink_s_own_recipients_count() {
     assert_eq!(files(&folder), [file("c@z.example", 0)]);
     // An endpoint that is gone from the configuration.
     let mut task = task(BODY);
-    task.lead.endpoint = "gone".parse().unwrap();
+    Arc::make_mut(&mut task.lead).endpoint = "gone".parse().unwrap();
     assert!(matches!(handle(&sink, &task).await, Verdict::Delivered { .. }));
 }
 
@@ -88,7 +90,7 @@ async fn one_verdict_for_each_lead_in_order() {
     let sink = sink(&outbox(&folder, ""), "a@x.example").unwrap();
     let (mut other, mut broken) = (task(BODY), task(BODY));
     other.history.replay = 3;
-    broken.lead.received_at = Timestamp::MIN;
+    Arc::make_mut(&mut broken.lead).received_at = Timestamp::MIN;
     let verdicts = sink.handle(&[task(BODY), broken, other]).await;
     let delivered = |replay| Verdict::Delivered { reference: Reference::new(file("a@x.example", replay)).ok() };
     let unbuildable = Verdict::Failed(Failure::Permanent(Permanent::of(Code::of("message-unbuildable"))));

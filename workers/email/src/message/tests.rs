@@ -1,5 +1,7 @@
 //! Messages, built and read back by another library.
 
+use std::sync::Arc;
+
 use leadline_proto::Personal;
 use leadline_proto::lead::Email;
 use mail_parser::{Address as Parsed, HeaderValue as Value, MessageParser};
@@ -32,7 +34,7 @@ fn only(address: Option<&Parsed<'_>>) -> (Option<String>, String) {
 fn hostile(text: &str) -> Task {
     let mut task = task(BODY);
     let value = || Personal::verbatim(text);
-    let lead = &mut task.lead.lead;
+    let lead = &mut Arc::make_mut(&mut task.lead).lead;
     (lead.contact.first_name, lead.contact.last_name, lead.contact.company) = (value(), value(), value());
     (lead.offer, lead.description) = (value(), value());
     lead.other.insert(text.to_owned(), text.into());
@@ -142,7 +144,7 @@ fn who_is_not_to_be_contacted_gets_no_answer_by_mistake() {
 fn answers_go_only_to_addresses_every_server_takes() {
     let of = |address: &str| {
         let mut task = task(BODY);
-        task.lead.lead.contact.email = Some(Email::read(Personal::verbatim(address).unwrap()));
+        Arc::make_mut(&mut task.lead).lead.contact.email = Some(Email::read(Personal::verbatim(address).unwrap()));
         parse(&bytes(&task)).reply_to().map(|address| only(Some(address)).1)
     };
     assert_eq!(of("jo@bücher.example").as_deref(), Some("jo@xn--bcher-kva.example"));
@@ -167,7 +169,7 @@ fn the_message_id_tells_replays_and_recipients_apart() {
 fn a_panic_while_building_costs_only_the_lead() {
     let (mut task, composer) = (task(BODY), composer());
     // Before 1970, which lettre's Date header cannot say.
-    task.lead.received_at = "1900-01-01T00:00:00Z".parse().unwrap();
+    Arc::make_mut(&mut task.lead).received_at = "1900-01-01T00:00:00Z".parse().unwrap();
     let content = composer.content(&task.lead).unwrap();
     let built = composer.mail(&task, &content, &Recipient::read("a@x.example").unwrap());
     assert_eq!(built.map(|mail| mail.bytes.len()).unwrap_err().code(), Code::of("message-unbuildable"));

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::encode::json;
 use crate::headers::{self, Headers};
 use crate::idempotency;
 use crate::keys::{PersonKey, crm_key};
@@ -21,6 +22,9 @@ pub const TYPE: &str = "leadline.lead.accepted.v1";
 pub const SCHEMA: &str = "urn:leadline:schema:lead.accepted.v1";
 /// What `ce_source` begins with; the endpoint follows.
 const SOURCE: &str = "/endpoints/";
+
+/// About what a record takes beside the body, which it holds twice: as it was understood, and as it was sent.
+const FRAME: usize = 768;
 
 /// A lead that was accepted: whoever sent it was told so, and it will be delivered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -65,7 +69,7 @@ impl AcceptedLead {
     pub fn encode(&self) -> Vec<u8> {
         #[allow(clippy::expect_used)]
         // invariant: strings, a UUID, a timestamp and JSON values with string keys always serialise.
-        serde_json::to_vec(self).expect("an accepted lead always serialises")
+        json(self, 2 * self.raw.expose().len() + FRAME).expect("an accepted lead always serialises")
     }
 
     /// The headers of the record: CloudEvents 1.0, Kafka binding, binary mode; and that it may stand there twice, when its sender

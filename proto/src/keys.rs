@@ -10,11 +10,15 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::encode::json;
 use crate::lead::Lead;
 use crate::names::EndpointName;
 
 /// Hex digits of a key: 128 bits, as many as a UUID has.
 const DIGITS: usize = 32;
+
+/// About what a lead takes as JSON.
+const LENGTH: usize = 1024;
 
 /// Namespace of ids made from an idempotency key.
 const LEAD_ID_NAMESPACE: Uuid = Uuid::from_u128(0x6f1d_2a55_8c1b_4f0e_9d0c_51a7_3be0_44d1);
@@ -99,7 +103,7 @@ impl fmt::Debug for PersonHasher {
 fn canonical(lead: &Lead) -> Vec<u8> {
     #[allow(clippy::expect_used)]
     // invariant: a lead holds strings, booleans and JSON values with string keys only, which always serialise.
-    serde_json::to_vec(lead).expect("a lead always serialises")
+    json(lead, LENGTH).expect("a lead always serialises")
 }
 
 /// Tells equal leads of one person: a hash of the person and of all fields, known and unknown. Prints as 32 hex digits.

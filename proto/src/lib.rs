@@ -23,6 +23,7 @@ pub mod code;
 pub mod config;
 pub mod control;
 pub mod dead_letter;
+mod encode;
 pub mod envelope;
 pub mod headers;
 pub mod idempotency;

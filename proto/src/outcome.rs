@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::code::{Code, Reference};
+use crate::encode::json;
 use crate::headers::{self, Headers};
 use crate::names::{EndpointName, SinkName};
 
@@ -16,6 +17,9 @@ use crate::names::{EndpointName, SinkName};
 pub const TYPE: &str = "leadline.lead.outcome.v1";
 /// `ce_dataschema` of the message.
 pub const SCHEMA: &str = "urn:leadline:schema:lead.outcome.v1";
+
+/// About what a record takes.
+const LENGTH: usize = 512;
 
 /// How a lead ended at a sink.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -89,7 +93,7 @@ impl Outcome {
     pub fn encode(&self) -> Vec<u8> {
         #[allow(clippy::expect_used)]
         // invariant: strings, numbers, a UUID and timestamps always serialise.
-        serde_json::to_vec(self).expect("an outcome always serialises")
+        json(self, LENGTH).expect("an outcome always serialises")
     }
 
     /// The headers of the record.

@@ -70,7 +70,7 @@ pub fn mapped_lead(body: &[u8], mapping: &Mapping) -> Result<Lead, ParseError> {
 pub fn value(body: &[u8]) -> Result<Value, ParseError> {
     let text = scan::scan(text(body)?)?;
     let members = members::Members::parse(&text)?;
-    Ok(members.0.into_iter().map(|(name, value)| (name, fields::any(&value))).collect())
+    Ok(members.0.into_iter().map(|(name, value)| (name, fields::any(value))).collect())
 }
 
 /// The body as text without a byte order mark: what the envelope keeps as `raw`.

@@ -18,16 +18,30 @@ impl Personal {
     /// Wraps a single-line value: control characters (CR and LF among them) become spaces, runs of white space one space,
     /// and both ends are trimmed. `None` when nothing is left.
     pub fn line(text: &str) -> Option<Self> {
-        let words: Vec<&str> =
-            text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty()).collect();
-        Self::non_empty(words.join(" "))
+        let mut line = String::with_capacity(text.len());
+        for word in text.split(is_space).filter(|word| !word.is_empty()) {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        Self::non_empty(line)
+    }
+
+    /// Whether nothing is left of a text as a line.
+    pub fn is_blank(text: &str) -> bool {
+        text.chars().all(is_space)
     }
 
     /// Wraps a text of several lines: line ends become `\n`, other control characters except the tab are removed, both ends
     /// are trimmed. `None` when nothing is left.
     pub fn paragraph(text: &str) -> Option<Self> {
+        let stays = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
+        if text.chars().all(stays) {
+            return Self::non_empty(text.trim().to_owned());
+        }
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
-        let kept: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+        let kept: String = text.chars().filter(|c| stays(*c)).collect();
         Self::non_empty(kept.trim().to_owned())
     }
 
@@ -44,6 +58,10 @@ impl Personal {
     pub fn expose(&self) -> &str {
         &self.0
     }
+}
+
+fn is_space(c: char) -> bool {
+    c.is_control() || c.is_whitespace()
 }
 
 impl fmt::Debug for Personal {

@@ -23,21 +23,21 @@ const CONTACT: &[&str] = &["firstname", "lastname", "email", "phone", "country",
 
 impl Fields {
     /// Sorts the members into known and unknown; `nested` receives the value of each known object member.
-    fn sort(&mut self, members: Members, known: &[&str], mut nested: impl FnMut(&str, &RawValue) -> bool) {
+    fn sort(&mut self, members: Members<'_>, known: &[&str], mut nested: impl FnMut(&str, &RawValue) -> bool) {
         for (name, value) in members.0 {
             let lower = name.to_lowercase();
-            if nested(&lower, &value) {
+            if nested(&lower, value) {
                 continue;
             }
             if known.contains(&lower.as_str()) {
                 // Asked of `Personal`, as a text of control characters only is empty too and must not hide a duplicate.
-                if let Some(text) = text(&value).filter(|text| Personal::line(text).is_some()) {
+                if let Some(text) = text(value).filter(|text| !Personal::is_blank(text)) {
                     self.known.entry(lower).or_insert(text);
                 }
             } else {
                 let kept = self.unknown.entry(name).or_default();
                 if kept.is_null() || kept == "" {
-                    *kept = any(&value);
+                    *kept = any(value);
                 }
             }
         }
@@ -78,7 +78,7 @@ pub(super) fn any(value: &RawValue) -> Value {
     serde_json::from_str(value.get()).unwrap_or_else(|_| Value::String(compact(value.get())))
 }
 
-pub(super) fn lead(members: Members) -> Lead {
+pub(super) fn lead(members: Members<'_>) -> Lead {
     let mut contact = Fields::default();
     let mut lead = Fields::default();
     lead.sort(members, LEAD, |name, value| {

@@ -14,7 +14,7 @@ use crate::lead::{Contact, Email, Lead, LeadKind};
 use crate::mapping::{Mapping, Pointer};
 use crate::personal::Personal;
 
-pub(super) fn lead(members: Members, mapping: &Mapping) -> Lead {
+pub(super) fn lead(members: Members<'_>, mapping: &Mapping) -> Lead {
     let find = |pointer: &Option<Pointer>| pointer.as_ref().and_then(|pointer| in_members(&members, pointer.tokens()));
     let line = |pointer: &Option<Pointer>| find(pointer).and_then(|text| Personal::line(&text));
     let fields = mapping.fields();
@@ -42,16 +42,16 @@ pub(super) fn lead(members: Members, mapping: &Mapping) -> Lead {
 }
 
 /// The text at a place; of duplicate members the first that holds one.
-fn in_members(members: &Members, tokens: &[String]) -> Option<String> {
+fn in_members(members: &Members<'_>, tokens: &[String]) -> Option<String> {
     let (name, rest) = tokens.split_first()?;
     members.0.iter().filter(|(known, _)| known == name).find_map(|(_, value)| in_value(value, rest))
 }
 
 fn in_value(value: &RawValue, tokens: &[String]) -> Option<String> {
     let Some((index, rest)) = tokens.split_first() else {
-        return text(value).filter(|text| Personal::line(text).is_some());
+        return text(value).filter(|text| !Personal::is_blank(text));
     };
-    if let Ok(members) = serde_json::from_str::<Members>(value.get()) {
+    if let Ok(members) = serde_json::from_str::<Members<'_>>(value.get()) {
         return in_members(&members, tokens);
     }
     let items: Vec<&RawValue> = serde_json::from_str(value.get()).ok()?;
@@ -59,12 +59,12 @@ fn in_value(value: &RawValue, tokens: &[String]) -> Option<String> {
 }
 
 /// What is left of the members once the mapped values are taken out.
-fn rest(members: Members, mapping: &Mapping) -> BTreeMap<String, Value> {
+fn rest(members: Members<'_>, mapping: &Mapping) -> BTreeMap<String, Value> {
     let mut rest: BTreeMap<String, Value> = BTreeMap::new();
     for (name, value) in members.0 {
         let kept = rest.entry(name).or_default();
         if kept.is_null() || kept == "" {
-            *kept = any(&value);
+            *kept = any(value);
         }
     }
     for pointer in mapping.pointers() {

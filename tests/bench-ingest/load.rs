@@ -7,11 +7,15 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::bare::rate;
 use crate::leads::ENDPOINT;
 
 /// Requests that wait for their answer at once.
 pub(crate) const IN_FLIGHT: usize = 256;
+
+/// Threads of the generator, as `wrk` is given.
+const THREADS: usize = 2;
+/// Room for an answer with its head.
+const ANSWER: usize = 4 * 1024;
 
 /// What a round gave.
 #[derive(Debug, Default)]
@@ -48,6 +52,18 @@ pub(crate) struct Target {
     pub(crate) bodies: Arc<Vec<String>>,
 }
 
+/// What all senders of a round share.
+struct Shared {
+    target: Target,
+    /// Written out beforehand: the machine is the server's.
+    requests: Vec<Vec<u8>>,
+    next: AtomicUsize,
+    started: Instant,
+    time: Duration,
+    /// Requests a second; without it as fast as answers come.
+    rate: Option<f64>,
+}
+
 impl Target {
     /// The same at another endpoint that has the same token.
     pub(crate) fn at_endpoint(&self, name: &str) -> Self {
@@ -79,53 +95,57 @@ impl Target {
         self.run(time, Some(a_second))
     }
 
-    fn run(&self, time: Duration, a_second: Option<f64>) -> Round {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads can be started");
-        let (next, before, started) = (Arc::new(AtomicUsize::new(0)), processor_time(), Instant::now());
-        let (accepted, refused, mut latencies) = runtime.block_on(async {
-            let senders = (0..IN_FLIGHT).map(|_| tokio::spawn(sender(self.clone(), next.clone(), started, time, a_second)));
-            let mut all = (0, 0, Vec::new());
-            for sender in senders.collect::<Vec<_>>() {
-                let (accepted, refused, latencies) = sender.await.expect("a sender does not panic");
-                all.0 += accepted;
-                all.1 += refused;
-                all.2.extend(latencies);
-            }
-            all
+    fn run(&self, time: Duration, rate: Option<f64>) -> Round {
+        let requests = (0..self.bodies.len()).map(|number| self.request(number)).collect();
+        let (before, started) = (processor_time(), Instant::now());
+        let shared = Shared { target: self.clone(), requests, next: AtomicUsize::new(0), started, time, rate };
+        let answers = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(|| shared.send())).collect();
+            threads.into_iter().flat_map(|thread| thread.join().expect("a sender does not panic")).collect::<Vec<_>>()
         });
         let took = started.elapsed();
-        latencies.sort_unstable();
         let processors = (processor_time() - before).as_secs_f64() / took.as_secs_f64();
-        Round { rate: rate(accepted, took), refused, latencies, processors }
+        let accepted = answers.iter().filter(|(status, _)| *status == 202).count();
+        let mut latencies: Vec<_> = answers.iter().map(|(_, latency)| *latency).collect();
+        latencies.sort_unstable();
+        let refused = answers.len() - accepted;
+        Round { rate: crate::bare::rate(accepted, took), refused, latencies, processors }
     }
 }
 
-async fn sender(
-    target: Target,
-    next: Arc<AtomicUsize>,
-    started: Instant,
-    time: Duration,
-    a_second: Option<f64>,
-) -> (usize, usize, Vec<Duration>) {
-    let mut stream = TcpStream::connect(&target.host).await.expect("the server is there");
-    stream.set_nodelay(true).expect("it is a socket");
-    let (mut accepted, mut refused, mut latencies, mut buffer) = (0, 0, Vec::new(), Vec::new());
-    loop {
-        let number = next.fetch_add(1, Ordering::Relaxed);
-        #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
-        let intended = a_second.map_or_else(Instant::now, |rate| started + Duration::from_secs_f64(number as f64 / rate));
-        if intended.duration_since(started) > time {
-            return (accepted, refused, latencies);
-        }
-        tokio::time::sleep_until(intended.into()).await;
-        stream.write_all(&target.request(number)).await.expect("the server is there");
-        if answer(&mut stream, &mut buffer).await == 202 {
-            accepted += 1
-        } else {
-            refused += 1
-        }
-        latencies.push(intended.elapsed());
+impl Shared {
+    /// Sends on one thread. No task of it ever moves to another one: that takes more of the machine than sending does.
+    fn send(&self) -> Vec<(u16, Duration)> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a thread will do");
+        let senders = (0..IN_FLIGHT / THREADS).map(|_| self.sender());
+        runtime.block_on(futures::future::join_all(senders)).concat()
     }
+
+    /// One connection. Gives the status and the latency of each answer.
+    async fn sender(&self) -> Vec<(u16, Duration)> {
+        let mut stream = TcpStream::connect(&self.target.host).await.expect("the server is there");
+        stream.set_nodelay(true).expect("it is a socket");
+        let (mut answers, mut buffer) = (Vec::new(), Vec::with_capacity(ANSWER));
+        loop {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let intended = self.rate.map_or_else(Instant::now, |rate| self.started + due(number, rate));
+            if intended.duration_since(self.started) > self.time {
+                return answers;
+            }
+            if self.rate.is_some() {
+                tokio::time::sleep_until(intended.into()).await;
+            }
+            stream.write_all(&self.requests[number % self.requests.len()]).await.expect("the server is there");
+            let status = answer(&mut stream, &mut buffer).await;
+            answers.push((status, intended.elapsed()));
+        }
+    }
+}
+
+/// When a request is to be sent.
+#[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+fn due(number: usize, rate: f64) -> Duration {
+    Duration::from_secs_f64(number as f64 / rate)
 }
 
 /// Reads one answer and gives its status.

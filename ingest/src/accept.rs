@@ -36,7 +36,7 @@ pub(crate) struct Intake {
     pub(crate) rejects: Rejects,
     pub(crate) drift: Drift,
     pub(crate) hasher: PersonHasher,
-    pub(crate) keeper: Keeper,
+    pub(crate) keeper: Arc<Keeper>,
     pub(crate) strangers: Strangers,
     /// Of all endpoints together.
     pub(crate) rate: Rate,

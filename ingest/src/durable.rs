@@ -3,9 +3,10 @@
 //! Kafka comes first. A lead that it misses goes into the spool, and so do those that come after it, until Kafka acknowledges
 //! something of the spool; so only those wait who were there at the first miss. A person with a lead in the spool queues behind it.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
-use leadline_platform::kafka::{PublishError, Record};
+use leadline_platform::kafka::{Acked, PublishError, Record};
 use leadline_platform::trace::{TraceContext, Tracer};
 use leadline_proto::AcceptedLead;
 use schemars::JsonSchema;
@@ -44,7 +45,6 @@ impl Durability {
 }
 
 /// Makes leads durable.
-#[derive(Clone)]
 pub(crate) struct Keeper {
     pub(crate) publisher: Publisher,
     /// Without one, a lead that Kafka misses is refused.
@@ -55,6 +55,9 @@ pub(crate) struct Keeper {
     pub(crate) metrics: IngestMetrics,
     pub(crate) tracer: Tracer,
 }
+
+/// A record that was handed to Kafka.
+type Publishing = Pin<Box<dyn Future<Output = Result<Acked, PublishError>> + Send>>;
 
 /// What Kafka said of a record, in time.
 enum Heard {
@@ -77,7 +80,12 @@ impl Keeper {
     ///
     /// # Errors
     /// When it is too large, or can be kept nowhere now.
-    pub(crate) async fn keep(&self, lead: &AcceptedLead, place: Place, parent: TraceContext) -> Result<Durability, Problem> {
+    pub(crate) async fn keep(
+        self: &Arc<Self>,
+        lead: &AcceptedLead,
+        place: Place,
+        parent: TraceContext,
+    ) -> Result<Durability, Problem> {
         let mut record = read::record(&self.publisher.topic, lead);
         if record.value.as_ref().map_or(0, Vec::len) > self.config.largest_message() {
             return Err(Problem::TooLarge { limit: self.config.body_limit });
@@ -94,7 +102,7 @@ impl Keeper {
         kept.await.unwrap_or_else(|_| Err(self.unavailable("the lead could not be handled")))
     }
 
-    async fn keep_record(&self, record: Arc<Record>, person: &str) -> Result<Durability, Problem> {
+    async fn keep_record(self: &Arc<Self>, record: Arc<Record>, person: &str) -> Result<Durability, Problem> {
         if let Some(spool) = &self.spool
             && (spool.is_kafka_away() || spool.holds(person) || self.places.are_scarce())
             && self.spool(spool, &record).await.is_some()
@@ -108,18 +116,25 @@ impl Keeper {
         }
     }
 
-    async fn ask_kafka(&self, record: &Arc<Record>) -> Result<Heard, Problem> {
+    fn publish(self: &Arc<Self>, record: &Arc<Record>) -> Result<Publishing, Problem> {
         let full =
             |_: Full| self.unavailable("the embedded broker of this trial is full; wait for deliveries, or start with --kafka");
-        let mut publishing = self.publisher.publish(record.clone()).map_err(full)?;
+        let room = self.publisher.reserve(record).map_err(full)?;
+        let (this, record) = (self.clone(), record.clone());
+        Ok(Box::pin(async move { this.publisher.publish(&record, room).await }))
+    }
+
+    async fn ask_kafka(self: &Arc<Self>, record: &Arc<Record>) -> Result<Heard, Problem> {
+        let mut publishing = self.publish(record)?;
         let missed = |why, late| Ok(Heard::Missed(why, late));
         match tokio::time::timeout(self.config.publish_deadline, &mut publishing).await {
-            Ok(Ok(Ok(_acked))) => Ok(Heard::Acknowledged),
-            Ok(Ok(Err(PublishError::Refused(_)))) => Ok(Heard::Refused),
-            Ok(Ok(Err(PublishError::QueueFull))) => missed("more leads arrive than Kafka takes", None),
-            Ok(Ok(Err(PublishError::Unacknowledged(_))) | Err(_)) => missed("Kafka has not acknowledged the lead", None),
-            Err(_) => {
-                let late = tokio::spawn(async move { matches!(publishing.await, Ok(Ok(_))) });
+            Ok(Ok(_acked)) => Ok(Heard::Acknowledged),
+            Ok(Err(PublishError::Refused(_))) => Ok(Heard::Refused),
+            Ok(Err(PublishError::QueueFull)) => missed("more leads arrive than Kafka takes", None),
+            Ok(Err(PublishError::Unacknowledged(_))) => missed("Kafka has not acknowledged the lead", None),
+            Err(_elapsed) => {
+                // It goes on: the record may be acknowledged later.
+                let late = tokio::spawn(async move { publishing.await.is_ok() });
                 missed("Kafka has not acknowledged the lead in time", Some(late))
             }
         }

@@ -10,13 +10,13 @@ use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
 use actix_web::http::Version;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Bytes};
-use actix_web::{App, Error, HttpResponse, HttpServer};
+use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer};
 use leadline_platform::process::Fatal;
 
 use crate::accept::{self, Intake};
 use crate::connections::{self, Connection, Connections, Stream};
 use crate::problem::Problem;
-use crate::route::ROUTE;
+use crate::route::{ENDPOINT, ROUTE};
 use crate::tls;
 
 /// Time for a client to agree on encryption.
@@ -24,6 +24,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// What HTTP/2 may send before it is read: a body of the usual limit, and a few of them on one connection.
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * STREAM_WINDOW;
+/// Stands for every path that leads nowhere.
+const UNMATCHED: &str = "unmatched";
 
 /// Binds the port. What is returned serves while it is polled; a stop waits for open requests up to `drain`.
 pub(crate) fn open(
@@ -79,12 +81,11 @@ async fn measure(request: ServiceRequest, next: Next<impl MessageBody + 'static>
     let started = Instant::now();
     let open = request.conn_data::<Connection>().filter(|_| request.version() == Version::HTTP_2).map(Connection::request);
     let method = method(request.method().as_str());
-    let route = if request.match_pattern().as_deref() == Some(ROUTE) { ROUTE } else { "unmatched" };
     let intake = request.app_data::<web::Data<Intake>>().cloned();
     let response = next.call(request).await;
-    let status = match &response {
-        Ok(response) => response.status(),
-        Err(error) => error.as_response_error().status_code(),
+    let (status, route) = match &response {
+        Ok(response) => (response.status(), route(response.request())),
+        Err(error) => (error.as_response_error().status_code(), UNMATCHED),
     };
     if let Some(intake) = intake {
         let labels = [method, route, status.as_str()];
@@ -113,6 +114,12 @@ impl MessageBody for Answer {
         self.body.as_pin_mut().poll_next(context)
     }
 }
+
+/// The route that a request has taken. The framework would tell by looking for it once more.
+fn route(request: &HttpRequest) -> &'static str {
+    if request.match_info().get(ENDPOINT).is_some() { ROUTE } else { UNMATCHED }
+}
+
 fn method(method: &str) -> &'static str {
     ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"].into_iter().find(|known| *known == method).unwrap_or("_OTHER")
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use leadline_platform::kafka::{Acked, DeliveryObserver, Producer, PublishError, Record};
-use tokio::task::JoinHandle;
 
 use crate::durable::Durability;
 use crate::metrics::IngestMetrics;
@@ -17,8 +16,10 @@ pub trait Capacity: DeliveryObserver {
 /// The broker has no room.
 pub(crate) struct Full;
 
+/// Room in a broker that has an end; dropping it gives it back.
+pub(crate) type Room = Option<Box<dyn Send>>;
+
 /// Publishes leads to the topic `leads`.
-#[derive(Clone)]
 pub(crate) struct Publisher {
     pub(crate) producer: Producer,
     /// The limit of a broker that has one.
@@ -33,20 +34,21 @@ impl Publisher {
         if self.capacity.is_some() { Durability::Memory } else { Durability::Kafka }
     }
 
-    /// Hands a record to Kafka. The task goes on, whoever waits for it, until Kafka has acknowledged the record or the client has
-    /// given it up.
-    pub(crate) fn publish(&self, record: Arc<Record>) -> Result<JoinHandle<Result<Acked, PublishError>>, Full> {
-        let room = match &self.capacity {
-            None => None,
-            Some(capacity) => Some(capacity.reserve(record.bytes()).ok_or(Full)?),
-        };
-        let this = self.clone();
-        Ok(tokio::spawn(async move {
-            let acked = this.producer.publish(&record).await;
-            drop(room);
-            this.count(&acked);
-            acked
-        }))
+    /// Room for a record.
+    pub(crate) fn reserve(&self, record: &Record) -> Result<Room, Full> {
+        match &self.capacity {
+            None => Ok(None),
+            Some(capacity) => Ok(Some(capacity.reserve(record.bytes()).ok_or(Full)?)),
+        }
+    }
+
+    /// Hands a record to Kafka, and waits until it is acknowledged or the client has given it up. To be awaited to its end: that
+    /// is when the room is free again, and the record counted.
+    pub(crate) async fn publish(&self, record: &Record, room: Room) -> Result<Acked, PublishError> {
+        let acked = self.producer.publish(record).await;
+        drop(room);
+        self.count(&acked);
+        acked
     }
 
     fn count<T>(&self, acked: &Result<T, PublishError>) {

@@ -101,7 +101,7 @@ impl Ingest {
             config,
             rejects,
             hasher,
-            keeper,
+            keeper: Arc::new(keeper),
             metrics,
         });
         intake.watch(process);
@@ -128,7 +128,7 @@ impl Ingest {
 
 impl Drain {
     fn start(intake: &Intake, process: &Process) -> Option<Self> {
-        let Keeper { publisher, spool, metrics, .. } = &intake.keeper;
+        let Keeper { publisher, spool, metrics, .. } = &*intake.keeper;
         let spool = spool.clone()?;
         let drained = metrics.drained.clone();
         let drainer = Drainer {
@@ -208,7 +208,7 @@ async fn stop_with(lifecycle: Lifecycle, server: ServerHandle, connections: Conn
 
 /// Keeps the readiness and the figures of the producer up to date.
 async fn watch_kafka(intake: web::Data<Intake>, durable: Condition) {
-    let Keeper { publisher: Publisher { producer, topic, metrics, .. }, spool, .. } = &intake.keeper;
+    let Keeper { publisher: Publisher { producer, topic, metrics, .. }, spool, .. } = &*intake.keeper;
     metrics.queue_limit.with_label_values(NO_LABELS).set(settings::PRODUCER_QUEUE_RECORDS);
     let can_spool = || spool.as_ref().is_some_and(|spool| spool.figures().usable);
     durable.set(can_spool());

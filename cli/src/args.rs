@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use leadline_platform::process::{Exit, Fatal};
 
-use crate::command::{audit, config, dead_letters, endpoint, hold, rejected, release, schema, send, spool, topics, up};
+use crate::command::{audit, config, dead_letters, endpoint, health, hold, rejected, release, schema, send, spool, topics, up};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -38,6 +38,8 @@ enum Command {
     DeadLetters(dead_letters::Args),
     /// Look at the bodies that came with a good token but are not leads, and resubmit them once they are repaired
     Rejected(rejected::Args),
+    /// Ask a process on this machine whether it is ready; exit code 1 when it is not
+    Health(health::Args),
     /// Hold back the leads of an endpoint or for a sink, until they are released
     Hold(hold::Args),
     /// Let go what is held back, or what a brake has stopped
@@ -82,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Audit(args) => audit::run(&args, file),
         Command::DeadLetters(args) => dead_letters::run(&args, file),
         Command::Rejected(args) => rejected::run(&args, file),
+        Command::Health(args) => health::run(&args, file),
         Command::Hold(args) => hold::run(&args, file),
         Command::Release(args) => release::run(&args, file),
         Command::Spool(command) => spool::run(&command, file),

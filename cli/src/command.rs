@@ -5,6 +5,7 @@ pub(crate) mod config;
 mod control;
 pub(crate) mod dead_letters;
 pub(crate) mod endpoint;
+pub(crate) mod health;
 pub(crate) mod hold;
 pub(crate) mod rejected;
 pub(crate) mod release;
@@ -22,6 +23,16 @@ use leadline_platform::process::Fatal;
 
 /// Exit code when what was asked for could not be done, or has not come out well, as things stand.
 const BAD_RESULT: u8 = 1;
+
+/// What an HTTP client failed of in the end. Not the URL, which may hold a token.
+fn root_cause(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
 
 /// A runtime for a command's asynchronous part.
 fn block_on<T>(future: impl Future<Output = Result<T, Fatal>>) -> Result<T, Fatal> {

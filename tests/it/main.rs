@@ -4,6 +4,7 @@
 mod crash;
 mod dead_letters;
 mod delivery;
+mod deploy;
 mod embedded;
 mod endpoints;
 mod fuzz;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
     delivery::tests(&mut suite);
     idempotency::tests(&mut suite);
     processes::tests(&mut suite);
+    deploy::tests(&mut suite);
     retries::tests(&mut suite);
     dead_letters::tests(&mut suite);
     reading::tests(&mut suite);

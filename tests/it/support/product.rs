@@ -296,9 +296,14 @@ impl Running {
         ready.unwrap_or_else(|overdue| panic!("{overdue}; it printed:\n{}", self.process.output()));
     }
 
+    /// Where the admin port is.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.admin_port)
+    }
+
     /// What the admin port answers; `None` before it is open.
     pub(crate) fn admin(&self, path: &str) -> Option<Posted> {
-        get(&format!("http://127.0.0.1:{}{path}", self.admin_port))
+        get(&format!("http://{}{path}", self.address()))
     }
 
     /// The text of `/metrics`.

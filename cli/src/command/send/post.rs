@@ -8,6 +8,8 @@ use leadline_platform::process::Fatal;
 use leadline_platform::tls;
 use uuid::Uuid;
 
+use crate::command::root_cause;
+
 /// Longer than ingest takes to say that Kafka is away.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -36,13 +38,4 @@ pub(super) async fn post(url: &str, body: Vec<u8>) -> Result<Answer, Fatal> {
         format!("{}: {}{}", problem.title, problem.detail, problem.rejected_id.map(kept).unwrap_or_default())
     });
     Ok(Answer::Refused { status: status.as_u16(), title: title.unwrap_or_default() })
-}
-
-fn root_cause(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
 }

@@ -82,8 +82,7 @@ its own sections, and no secret but its own. Secrets never stand here: a key `â€
 {{/*
 The checksum of what a component reads at its start only; a change of it must restart the pods, and nothing else should.
 - Ingest takes over [endpoints] while it runs, and has no use for workers' sections.
-- A worker reads [endpoints] at its start. What another sink is told is none of its business, but the names of all sinks are: routes
-  are checked against them.
+- A worker reads [endpoints] at its start. Sections of other sinks are none of its business: one more sink restarts nobody.
 - Secrets never count: the chart knows their names only. README.md says what to do after a change of one.
 Takes root, component.
 */}}
@@ -94,11 +93,7 @@ Takes root, component.
 {{- $config = omit $config "endpoints" "sinks" "worker" -}}
 {{- toJson $config | sha256sum -}}
 {{- else -}}
-{{- $sinks := dict -}}
-{{- range $name, $sink := $config.sinks -}}
-{{- $_ := set $sinks $name (ternary $sink dict (eq $name $.component)) -}}
-{{- end -}}
-{{- $config = set (omit $config "ingest") "sinks" $sinks -}}
+{{- $config = set (omit $config "ingest") "sinks" (pick $config.sinks .component) -}}
 {{- printf "%s%s" (toJson $config) .root.Values.endpointsToml | sha256sum -}}
 {{- end -}}
 {{- end -}}

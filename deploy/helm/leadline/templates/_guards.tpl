@@ -8,6 +8,7 @@ the value. Types, names and choices belong in values.schema.json.
 {{- include "leadline.guardKafka" . -}}
 {{- include "leadline.guardIngest" . -}}
 {{- include "leadline.guardExposure" . -}}
+{{- include "leadline.guardRoutes" . -}}
 {{- include "leadline.guardDeadlines" . -}}
 {{- range $name, $worker := .Values.workers -}}
 {{- $settings := deepCopy $.Values.workerDefaults -}}
@@ -45,6 +46,10 @@ the value. Types, names and choices belong in values.schema.json.
 {{- end -}}
 {{- if .Values.test.endpoint.existingSecret -}}
 {{- include "leadline.guardKafkaUser" (dict "root" . "component" "operator" "path" "test" "settings" .Values.test) -}}
+{{- $users := .Values.kafkaResources.users -}}
+{{- if and $users.enabled (not $users.operator) (not .Values.test.kafka.existingSecret) (not $kafka.existingSecret) -}}
+{{- fail "kafkaResources.users.operator: helm test needs that user, or test.kafka.existingSecret." -}}
+{{- end -}}
 {{- end -}}
 {{- if gt (int .Values.topics.min_insync_replicas) (int .Values.topics.replication) -}}
 {{- fail "topics.min_insync_replicas: it must not be above topics.replication, or nothing can be written." -}}
@@ -109,6 +114,20 @@ the value. Types, names and choices belong in values.schema.json.
 {{- end -}}
 {{- if and .Values.kafkaResources.users.enabled .Values.kafka.tls.clientCertificate.enabled (ne .Values.kafkaResources.users.authentication "tls") -}}
 {{- fail "kafkaResources.users.authentication: kafka.tls.clientCertificate needs users of the kind tls." -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Leads for a sink that does not exist would reach nobody; ingest and the workers refuse it at their start. */}}
+{{- define "leadline.guardRoutes" -}}
+{{- range $name, $endpoint := .Values.endpoints -}}
+{{- range $endpoint.sinks -}}
+{{- if not (hasKey $.Values.workers .) -}}
+{{- fail (printf "endpoints.%s.sinks: there is no sink %s among the workers." $name .) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $endpoint.schema (not (hasKey $.Values.files $endpoint.schema)) -}}
+{{- fail (printf "endpoints.%s.schema: there is no %s among the files." $name $endpoint.schema) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 

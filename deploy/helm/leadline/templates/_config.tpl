@@ -16,6 +16,35 @@ its own sections, and no secret but its own. Secrets never stand here: a key `â€
 {{- end -}}
 {{- include "leadline.configIngest" (dict "values" $values "into" .into) -}}
 {{- include "leadline.configSinks" (dict "values" $values "into" .into) -}}
+{{- include "leadline.wholeNumbers" .into -}}
+{{- end -}}
+
+{{/*
+Makes whole numbers of a map whole. Helm reads every number as a float, and toToml would write `partitions = 12.0` and
+`limit = 2.68435456e+08`, which the product refuses. Takes the map.
+*/}}
+{{- define "leadline.wholeNumbers" -}}
+{{- $map := . -}}
+{{- range $key, $value := $map -}}
+{{- if kindIs "map" $value -}}
+{{- include "leadline.wholeNumbers" $value -}}
+{{- else if kindIs "slice" $value -}}
+{{- $whole := dict -}}
+{{- range $index, $one := $value -}}
+{{- $_ := set $whole (toString $index) $one -}}
+{{- end -}}
+{{- include "leadline.wholeNumbers" $whole -}}
+{{- $list := list -}}
+{{- range $index, $_ := $value -}}
+{{- $list = append $list (get $whole (toString $index)) -}}
+{{- end -}}
+{{- $_ := set $map $key $list -}}
+{{- else if kindIs "float64" $value -}}
+{{- if eq (floor $value) $value -}}
+{{- $_ := set $map $key (int64 $value) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/* `kafka.sasl.username` differs from component to component and comes by the environment. */}}

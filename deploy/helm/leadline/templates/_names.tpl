@@ -30,14 +30,19 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
-{{/* The labels of every object. Takes root, component. */}}
-{{- define "leadline.labels" -}}
+{{/* The labels of a pod: not the chart's version, as a change of that alone must restart nobody. Takes root, component. */}}
+{{- define "leadline.podLabels" -}}
 {{ include "leadline.selectorLabels" . }}
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 app.kubernetes.io/part-of: leadline
 {{- with (.root.Values.image.tag | default .root.Chart.AppVersion) }}
 app.kubernetes.io/version: {{ . | trunc 63 | quote }}
 {{- end }}
+{{- end -}}
+
+{{/* The labels of every other object. Takes root, component. */}}
+{{- define "leadline.labels" -}}
+{{ include "leadline.podLabels" . }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 }}
 {{- end -}}
 

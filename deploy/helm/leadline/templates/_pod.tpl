@@ -24,7 +24,7 @@ Takes
 {{- $spool := hasKey . "claim" -}}
 metadata:
   labels:
-    {{- include "leadline.labels" $names | nindent 4 }}
+    {{- include "leadline.podLabels" $names | nindent 4 }}
     {{- with $settings.podLabels }}
     {{- toYaml . | nindent 4 }}
     {{- end }}

@@ -144,10 +144,12 @@ pub(super) fn a_retry_record_that_surfaced_late(stack: &Stack) {
         History { round: 1, attempts: 1, ..History::default() }.write(&wait, &mut headers);
         Record { headers: super::line::list(&headers), ..record.clone() }
     };
-    let minutes_ago = now.as_millisecond() - 10 * 60 * 1000;
+    let minutes = 10 * 60 * 1000;
+    let (minutes_ago, ahead) = (now.as_millisecond() - minutes, now.as_millisecond() + minutes);
     produce_as_of(line.bootstrap(), &line.topic("retry"), &retried(&first), Some(minutes_ago));
-    // One that comes at once was written by a worker that holds the lead: it is meant to be sent.
-    produce_as_of(line.bootstrap(), &line.topic("retry"), &retried(&second), None);
+    // One that comes at once was written by a worker that holds the lead: it is meant to be sent. By a clock that is ahead, as a busy
+    // machine would make it come late.
+    produce_as_of(line.bootstrap(), &line.topic("retry"), &retried(&second), Some(ahead));
     eventually("the later record is handled", PATIENCE, || {
         let outcomes = line.outcomes().into_iter().filter(|outcome| outcome.lead_id == ids[1]);
         (outcomes.count() == 2).then_some(())

@@ -34,6 +34,11 @@ app.kubernetes.io/component: {{ .component }}
 {{- define "leadline.podLabels" -}}
 {{ include "leadline.selectorLabels" . }}
 app.kubernetes.io/part-of: leadline
+{{- $worker := get .root.Values.workers .component }}
+{{- if or $worker (eq .component "ingest") }}
+# What Prometheus calls its job: several sinks of a kind share one.
+leadline-kind: {{ get ($worker | default dict) "kind" | default .component }}
+{{- end }}
 {{- with (.root.Values.image.tag | default .root.Chart.AppVersion) }}
 app.kubernetes.io/version: {{ . | trunc 63 | quote }}
 {{- end }}

@@ -24,6 +24,8 @@ pub enum Tool {
     Smtp,
     /// A tester of services by their OpenAPI document.
     Schemathesis,
+    /// Prometheus' own tool.
+    Promtool,
 }
 
 /// A tool is not there. Shown as one sentence: what is left out, and what to install.
@@ -49,6 +51,7 @@ impl Tool {
             // Maven is needed once only.
             Self::Kafka => java().and_then(|_| if kafka::is_fetched() { Ok(()) } else { maven().map(|_| ()) }),
             Self::Postgres => postgres().and_then(|_| if is_root() { setpriv().map(|_| ()) } else { Ok(()) }),
+            Self::Promtool => promtool().map(|_| ()),
             Self::Schemathesis => python().map(|_| ()),
             Self::Smtp => node().and_then(|_| if smtp::is_fetched() { Ok(()) } else { npm().map(|_| ()) }),
         }
@@ -73,6 +76,14 @@ pub fn java() -> Result<PathBuf, Missing> {
 /// [`Missing`] when there is none.
 pub fn maven() -> Result<PathBuf, Missing> {
     in_path("mvn").ok_or(Missing { left_out: "Apache Kafka", install: "Apache Maven (`mvn`), which fetches it" })
+}
+
+/// `promtool`, which knows what figures should look like.
+///
+/// # Errors
+/// [`Missing`] when there is none.
+pub fn promtool() -> Result<PathBuf, Missing> {
+    in_path("promtool").ok_or(Missing { left_out: "Prometheus", install: "its tool (`promtool`, Debian: prometheus)" })
 }
 
 /// `node`, which runs the mail server.

@@ -7,6 +7,7 @@ mod delivery;
 mod deploy;
 mod embedded;
 mod endpoints;
+mod figures;
 mod fuzz;
 mod harness;
 mod hygiene;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
     idempotency::tests(&mut suite);
     processes::tests(&mut suite);
     deploy::tests(&mut suite);
+    figures::tests(&mut suite);
     retries::tests(&mut suite);
     dead_letters::tests(&mut suite);
     reading::tests(&mut suite);

@@ -40,8 +40,12 @@ fn client(authority: &Path, versions: &[&str]) -> Client {
 
 /// The version and status of the answer, if there is one.
 fn post(client: &Client, url: &str) -> Option<(Version, u16)> {
+    blocking::block_on(ask(client, url))
+}
+
+async fn ask(client: &Client, url: &str) -> Option<(Version, u16)> {
     let request = client.post(url.replace("http://", "https://")).body(fixtures::lead("sample"));
-    let answer = blocking::block_on(async { request.send().await }).ok()?;
+    let answer = request.send().await.ok()?;
     Some((answer.version(), answer.status().as_u16()))
 }
 
@@ -57,7 +61,12 @@ fn leads_come_over_both_versions(stack: &Stack) {
     let stranger = tempfile::tempdir().unwrap();
     let other = certificate::for_localhost(stranger.path());
     assert_eq!(post(&client(&other.authority, BOTH), &product.url()), None, "the certificate is not its");
+    // As long as both are there, so is their connection.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let open = client(&files.authority, BOTH);
+    assert_eq!(runtime.block_on(ask(&open, &product.url())), Some((Version::HTTP_2, 202)));
     assert_eq!(ingest.stop(), 0, "open connections do not hold it up");
+    drop((open, runtime));
 }
 
 fn a_renewed_certificate_needs_no_restart(stack: &Stack) {
